@@ -1,0 +1,45 @@
+"""A minimal denoising diffusion model: data, noise, network, training, sampling.
+
+The names below are what the notebooks use all the time. `oracle`, `metrics`, `plotting` and
+`scrubber` are imported where they are needed: `from tutorial_lib import plotting`.
+"""
+
+from tutorial_lib.data import (
+    Mixture,
+    Standardizer,
+    gaussian_mixture,
+    ramp,
+    ramp_density,
+    spiral,
+    spiral_density,
+    two_modes,
+)
+from tutorial_lib.forward import diffuse, diffuse_step, predict_eps, predict_x0, score_from_eps
+from tutorial_lib.network import Denoiser
+from tutorial_lib.oracle import DataDenoiser, ExactDenoiser
+from tutorial_lib.sampling import sample, sample_ddim
+from tutorial_lib.schedule import NoiseSchedule
+from tutorial_lib.training import Trainer
+
+__all__ = [
+    "DataDenoiser",
+    "Denoiser",
+    "ExactDenoiser",
+    "Mixture",
+    "NoiseSchedule",
+    "Standardizer",
+    "Trainer",
+    "diffuse",
+    "diffuse_step",
+    "gaussian_mixture",
+    "predict_eps",
+    "predict_x0",
+    "ramp",
+    "ramp_density",
+    "sample",
+    "sample_ddim",
+    "score_from_eps",
+    "spiral",
+    "spiral_density",
+    "two_modes",
+]

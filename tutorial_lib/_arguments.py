@@ -1,0 +1,64 @@
+"""Checks of arguments that several modules share: a clear error before any work is done."""
+
+import operator
+
+import torch
+from torch import Tensor
+
+
+def integer(name: str, value, low: int) -> int:
+    """Return `value` as an int of at least `low`.
+
+    Raises TypeError if it is not an integer, ValueError if it is too small.
+    """
+    if isinstance(value, bool | Tensor) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    value = operator.index(value)
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+    return value
+
+
+def timesteps(t, n: int, first: int, last: int) -> int | Tensor:
+    """Return `t` as an int or as an (n,) int64 tensor with every entry in first..last.
+
+    Raises TypeError if t is not integer, ValueError if it is out of range or of another shape.
+    """
+    if isinstance(t, Tensor) and t.ndim > 0:
+        if t.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
+            raise TypeError(f"t must be an int or an int64 tensor, got a tensor of {t.dtype}")
+        if t.shape != (n,):
+            raise ValueError(f"t must be an int or have shape ({n},), got shape {tuple(t.shape)}")
+        low, high = (int(value) for value in t.aminmax())
+        t = t.long()
+    else:
+        if isinstance(t, Tensor) and not t.dtype.is_floating_point and t.dtype != torch.bool:
+            t = int(t)
+        if isinstance(t, bool | Tensor) or not hasattr(t, "__index__"):
+            raise TypeError(f"t must be an int or an int64 tensor of shape ({n},), got {t!r}")
+        low = high = t = operator.index(t)
+    if low < first or high > last:
+        raise ValueError(f"t must lie in {first}..{last}, got {low if low < first else high}")
+    return t
+
+
+def points(name: str, value, n_dim: int | None = None) -> Tensor:
+    """Return `value` if it is a floating-point tensor of shape (n, n_dim) with n >= 1.
+
+    Raises TypeError if it is not such a tensor, ValueError if its shape differs.
+    """
+    wanted = f"(n, {'n_dim' if n_dim is None else n_dim})"
+    if not isinstance(value, Tensor) or not value.dtype.is_floating_point:
+        kind = f"tensor of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must be a floating-point tensor of shape {wanted}, got a {kind}")
+    if value.ndim != 2 or min(value.shape) < 1 or n_dim not in (None, value.shape[1]):
+        raise ValueError(f"{name} must have shape {wanted}, got shape {tuple(value.shape)}")
+    return value
+
+
+def finite(name: str, value: Tensor) -> Tensor:
+    """Return `value`; raise ValueError if it holds a NaN or an infinity."""
+    bad = int((~value.isfinite()).sum())
+    if bad:
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite values")
+    return value

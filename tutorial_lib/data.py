@@ -1,0 +1,163 @@
+"""Toy distributions whose densities are known, and the standardisation of data."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from tutorial_lib._arguments import finite, integer, points
+
+
+@dataclass(frozen=True)
+class Standardizer:
+    """Shift and scale each column to mean 0 and standard deviation 1.
+
+    mean, std: (n_dim,) of the data that it was fitted on, in the units of that data.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def fit(cls, x: Tensor) -> "Standardizer":
+        """Measure mean and standard deviation (n - 1 in the denominator) of each column of x.
+
+        x: (n, n_dim). Raises ValueError if x is not finite or a column does not vary.
+        """
+        finite("x", points("x", x))
+        mean, std = x.mean(0), x.std(0) if len(x) > 1 else torch.zeros(x.shape[1])
+        if not (std > 0).all():
+            raise ValueError(f"every column of x must vary, got standard deviations {std.tolist()}")
+        return cls(mean, std)
+
+    def transform(self, x: Tensor) -> Tensor:
+        """Data (n, n_dim) to standardised units."""
+        return (points("x", x, len(self.mean)) - self.mean) / self.std
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Standardised values (n, n_dim) back to the units of the data."""
+        return points("z", z, len(self.mean)) * self.std + self.mean
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of k Gaussians, each with independent coordinates.
+
+    weight: (k,), sums to 1. mean, std: (k, n_dim), std > 0. All float64.
+    """
+
+    weight: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __post_init__(self):
+        k = len(self.weight)
+        if self.weight.ndim != 1 or self.mean.ndim != 2 or len(self.mean) != k:
+            raise ValueError(
+                "weight must have shape (k,) and mean (k, n_dim), "
+                f"got {tuple(self.weight.shape)} and {tuple(self.mean.shape)}"
+            )
+        if self.std.shape != self.mean.shape or not (self.std > 0).all():
+            raise ValueError(f"std must be positive and have mean's shape {tuple(self.mean.shape)}")
+        if (self.weight < 0).any() or not math.isclose(float(self.weight.sum()), 1, abs_tol=1e-6):
+            raise ValueError(f"weight must be >= 0 and sum to 1, got {self.weight.tolist()}")
+        for name in ("weight", "mean", "std"):
+            object.__setattr__(self, name, getattr(self, name).double())
+
+    @property
+    def n_dim(self) -> int:
+        return self.mean.shape[1]
+
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """n independent points, (n, n_dim) float32: pick a component, then add its noise."""
+        integer("n", n, 1)
+        u = torch.rand(n, generator=generator)
+        component = torch.bucketize(u, self.weight.cumsum(0)[:-1].float(), right=True)
+        noise = torch.randn(n, self.n_dim, generator=generator)
+        return self.mean.float()[component] + self.std.float()[component] * noise
+
+    def component_log_density(self, x: Tensor) -> Tensor:
+        """log(weight_k N(x; mean_k, std_k^2)) at the points x (n, n_dim): (n, k) float64."""
+        x = points("x", x, self.n_dim).double()
+        z = (x[:, None] - self.mean) / self.std
+        log_normal = -0.5 * z.square() - self.std.log() - 0.5 * math.log(2 * math.pi)
+        return log_normal.sum(-1) + self.weight.log()
+
+    def density(self, x: Tensor) -> Tensor:
+        """The density at the points x (n, n_dim): (n,) float64."""
+        return self.component_log_density(x).logsumexp(1).exp()
+
+    def standardized(self, scaler: Standardizer) -> "Mixture":
+        """The law of `scaler.transform(x)` when x has this law."""
+        return Mixture(self.weight, (self.mean - scaler.mean) / scaler.std, self.std / scaler.std)
+
+    def diffused(self, alpha_bar: Tensor | float) -> "Mixture":
+        """The law of sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps when x0 has this law.
+
+        alpha_bar: a number in [0, 1]. A scaled Gaussian plus Gaussian noise is Gaussian, so the
+        mixture keeps its weights (Ho et al. 2020, eq. 4, applied to each component).
+        """
+        alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
+        std = (alpha_bar * self.std.square() + 1 - alpha_bar).sqrt()
+        return Mixture(self.weight, alpha_bar.sqrt() * self.mean, std)
+
+
+def two_modes(weight: float = 0.3, std: float = 0.2) -> Mixture:
+    """The series' 1D law: N(-1/2, std^2) with probability `weight`, else N(+1/2, std^2)."""
+    if not 0 < weight < 1:
+        raise ValueError(f"weight must lie strictly between 0 and 1, got {weight}")
+    if not (math.isfinite(std) and std > 0):
+        raise ValueError(f"std must be positive and finite, got {std}")
+    return Mixture(
+        torch.tensor([weight, 1 - weight]),
+        torch.tensor([[-0.5], [0.5]]),
+        torch.full((2, 1), float(std)),
+    )
+
+
+def gaussian_mixture(
+    n: int, *, weight: float = 0.3, std: float = 0.2, generator: Generator | None = None
+) -> Tensor:
+    """n points of `two_modes(weight, std)`: (n, 1) float32."""
+    return two_modes(weight, std).sample(n, generator=generator)
+
+
+def ramp(n: int, *, generator: Generator | None = None) -> Tensor:
+    """n points of the ramp, the smaller of two uniform numbers: (n, 1) float32 in [0, 1]."""
+    integer("n", n, 1)
+    return torch.rand(n, 2, generator=generator).amin(1, keepdim=True)
+
+
+def ramp_density(x: Tensor) -> Tensor:
+    """The ramp's density, 2 (1 - x) on [0, 1] and 0 elsewhere, at the points x (n, 1): (n,)."""
+    x = points("x", x, 1)[:, 0]
+    return torch.where((x >= 0) & (x <= 1), 2 * (1 - x), 0.0)
+
+
+def spiral(n: int, *, generator: Generator | None = None) -> Tensor:
+    """n points of a spiral band of one and a half turns: (n, 2) float32, radius in [0.25, 1.05].
+
+    With u, v uniform on [0, 1]: angle 3 pi u, radius 0.25 + 0.65 u + 0.15 v.
+    """
+    integer("n", n, 1)
+    u, v = torch.rand(2, n, generator=generator)
+    angle, radius = 3 * math.pi * u, 0.25 + 0.65 * u + 0.15 * v
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+
+
+def spiral_density(x: Tensor) -> Tensor:
+    """The spiral's density at the points x (n, 2): (n,).
+
+    Change of variables: the map (u, v) -> (radius, angle) has Jacobian 0.15 * 3 pi, and the
+    area element is radius d(radius) d(angle). A point can lie on the first or the second turn.
+    """
+    points("x", x, 2)
+    radius, angle = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0]) % (2 * math.pi)
+    density = torch.zeros_like(radius)
+    for turn in (0, 1):
+        u = (angle + 2 * math.pi * turn) / (3 * math.pi)
+        v = (radius - 0.25 - 0.65 * u) / 0.15
+        on_band = (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)
+        density += torch.where(on_band, 1 / (0.45 * math.pi * radius), 0.0)
+    return density

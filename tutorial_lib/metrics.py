@@ -1,0 +1,84 @@
+"""How far a sample is from the truth, and how far chance alone would put it."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import wasserstein_distance
+
+from tutorial_lib._arguments import integer
+
+
+def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
+    """Wasserstein-1 distance between two 1D samples, (n, 1) or (n,) and (m, 1) or (m,).
+
+    The mean distance that points must move to turn one histogram into the other; also the area
+    between the two cumulative distribution functions. In the units of x.
+    """
+    return float(wasserstein_distance(_sample("x", x, 1)[:, 0], _sample("y", y, 1)[:, 0]))
+
+
+def sliced_wasserstein(x: ArrayLike, y: ArrayLike, *, n_directions: int = 64) -> float:
+    """Mean of `wasserstein` over projections of two 2D samples, (n, 2) and (m, 2).
+
+    The directions are equally spaced over half a turn (Bonneel et al. 2015, section 3).
+    """
+    x, y = _sample("x", x, 2), _sample("y", y, 2)
+    angle = np.arange(integer("n_directions", n_directions, 1)) * math.pi / n_directions
+    direction = np.stack([np.cos(angle), np.sin(angle)])
+    return float(
+        np.mean([wasserstein_distance(*pair) for pair in zip((x @ direction).T, (y @ direction).T)])
+    )
+
+
+def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float = 2.2) -> float:
+    """Half the summed difference of two 2D histograms on a bins x bins grid over +-limit.
+
+    x: (n, 2), y: (m, 2). 0 for equal histograms, 1 for disjoint ones. Points outside the grid
+    share one more cell.
+    """
+
+    def shares(sample: np.ndarray) -> np.ndarray:
+        edges = np.linspace(-limit, limit, integer("bins", bins, 1) + 1)
+        inside = np.histogram2d(*sample.T, bins=(edges, edges))[0].ravel() / len(sample)
+        return np.append(inside, 1 - inside.sum())
+
+    return float(np.abs(shares(_sample("x", x, 2)) - shares(_sample("y", y, 2))).sum() / 2)
+
+
+class NoiseBand(NamedTuple):
+    """The distances that chance alone gives. median and upper (the 95 % point), and all of them."""
+
+    median: float
+    upper: float
+    distances: np.ndarray
+
+
+def noise_band(
+    distance: Callable[[ArrayLike, ArrayLike], float],
+    draw: Callable[[int], ArrayLike],
+    reference: ArrayLike,
+    n: int,
+    *,
+    repeats: int = 200,
+) -> NoiseBand:
+    """The spread of `distance` between honest samples of n points and `reference`.
+
+    draw(n) must return n fresh points of the truth. A sample whose distance to the same
+    `reference` is below `upper` cannot be told from an honest one by this distance (at 5 %).
+    """
+    integer("n", n, 1)
+    draws = [distance(draw(n), reference) for _ in range(integer("repeats", repeats, 20))]
+    return NoiseBand(float(np.median(draws)), float(np.quantile(draws, 0.95)), np.array(draws))
+
+
+def _sample(name: str, x: ArrayLike, n_dim: int) -> np.ndarray:
+    x = np.asarray(x, dtype=np.float64)
+    x = x[:, None] if x.ndim == 1 and n_dim == 1 else x
+    if x.ndim != 2 or x.shape[1] != n_dim or len(x) == 0:
+        raise ValueError(f"{name} must have shape (n, {n_dim}), got {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} must be finite")
+    return x

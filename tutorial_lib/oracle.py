@@ -1,0 +1,141 @@
+"""The exact answers: the best possible denoisers, and the loss that no network can get below.
+
+The mean squared error of any prediction is least for the conditional mean, so the best denoiser
+is eps*(xt, t) = E[eps | xt]. For a Gaussian mixture and for a finite set of points it has a
+closed form. Both classes are callables (xt, t) -> eps, so they can stand in for a network.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+from tutorial_lib._arguments import integer, points, timesteps
+from tutorial_lib.data import Mixture
+from tutorial_lib.forward import at, diffuse
+from tutorial_lib.schedule import NoiseSchedule
+
+
+class ExactDenoiser:
+    """eps*(xt, t) for data that follow a known `mixture` (in standardised units)."""
+
+    def __init__(self, mixture: Mixture, schedule: NoiseSchedule):
+        self.mixture, self.schedule = mixture, schedule
+        self.n_dim, self.n_steps = mixture.n_dim, schedule.n_steps
+
+    def marginal(self, t: int) -> Mixture:
+        """q(x[t]), the law of the diffused data, for an int t in 0..T."""
+        t = timesteps(t, 1, 0, self.n_steps)
+        return self.mixture.diffused(self.schedule.alpha_bar[t])
+
+    def posterior(self, xt: float, t: int) -> Mixture:
+        """q(x0 | xt): what one noisy value of 1D data says about where it came from; t in 1..T.
+
+        Each component's prior N(mean, std^2) meets the likelihood of xt; the product is Gaussian
+        again, and the weights become the components' shares of the density at xt.
+        """
+        if self.n_dim != 1:
+            raise ValueError(f"posterior is for 1D mixtures, this one has n_dim = {self.n_dim}")
+        marginal = self.marginal(timesteps(t, 1, 1, self.n_steps))
+        alpha_bar = self.schedule.alpha_bar[t].double()
+        share = marginal.component_log_density(torch.tensor([[float(xt)]])).softmax(1)[0]
+        gain = alpha_bar.sqrt() * self.mixture.std.square() / marginal.std.square()
+        mean = self.mixture.mean + gain * (xt - marginal.mean)
+        std = self.mixture.std * (1 - alpha_bar).sqrt() / marginal.std
+        return Mixture(share, mean, std)
+
+    def __call__(self, xt: Tensor, t: int | Tensor) -> Tensor:
+        """eps* (n, n_dim) for xt (n, n_dim) and t, an int or (n,) int64, in 1..T.
+
+        eps* = -sqrt(1 - alpha_bar) grad log q(xt) (Tweedie's formula), a weighted mean over the
+        components. The score is used rather than E[x0 | xt], whose difference from xt cancels
+        at small t.
+        """
+        points("xt", xt, self.n_dim)
+        t = timesteps(t, len(xt), 1, self.n_steps)
+        x = xt.double()[:, None]
+        alpha_bar = at(self.schedule.alpha_bar.double(), t, x)
+        variance = alpha_bar * self.mixture.std.square() + 1 - alpha_bar
+        offset = x - alpha_bar.sqrt() * self.mixture.mean
+        log_share = -0.5 * (offset.square() / variance + variance.log()).sum(-1)
+        share = (log_share + self.mixture.weight.log()).softmax(1)[..., None]
+        return ((1 - alpha_bar).sqrt() * share * offset / variance).sum(1).to(xt)
+
+
+class DataDenoiser:
+    """eps*(xt, t) for data that are exactly the given `data` (n_data, n_dim), each equally likely.
+
+    E[x0 | xt] is the mean of the points, weighted by how likely each is to have become xt. A
+    `chunk` of rows of xt is compared with all points at a time, so memory stays at
+    chunk * n_data * 4 bytes.
+    """
+
+    def __init__(self, data: Tensor, schedule: NoiseSchedule, *, chunk: int = 512):
+        self.data, self.schedule = points("data", data), schedule
+        self.chunk = integer("chunk", chunk, 1)
+        self.n_dim, self.n_steps = data.shape[1], schedule.n_steps
+
+    def __call__(self, xt: Tensor, t: int | Tensor) -> Tensor:
+        """eps* (n, n_dim) for xt (n, n_dim) and t, an int or (n,) int64, in 1..T."""
+        points("xt", xt, self.n_dim)
+        t = timesteps(t, len(xt), 1, self.n_steps)
+        alpha_bar = at(self.schedule.alpha_bar, t, xt).expand(len(xt), 1)
+        chunks = zip(xt.split(self.chunk), alpha_bar.split(self.chunk), strict=True)
+        return torch.cat([self._chunk(x, ab) for x, ab in chunks])
+
+    def _chunk(self, xt: Tensor, alpha_bar: Tensor) -> Tensor:
+        # log of N(xt; sqrt(alpha_bar) x0, 1 - alpha_bar), less what all points have in common
+        signal = alpha_bar.sqrt() * xt @ self.data.T
+        log_weight = (signal - 0.5 * alpha_bar * self.data.square().sum(1)) / (1 - alpha_bar)
+        mean = log_weight.softmax(1) @ self.data
+        return (xt - alpha_bar.sqrt() * mean) / (1 - alpha_bar).sqrt()
+
+
+def _quadrature(exact: ExactDenoiser, t: int) -> tuple[Tensor, Tensor]:
+    """Points (m, 1) and weights (m,) float64 for integrals over q(x[t]), which must be 1D."""
+    if exact.n_dim != 1:
+        raise ValueError(f"quadrature needs a 1D mixture, this one has n_dim = {exact.n_dim}")
+    marginal = exact.marginal(timesteps(t, 1, 1, exact.n_steps))
+    reach = 8 * marginal.std.max()
+    x = torch.linspace(
+        float(marginal.mean.min() - reach),
+        float(marginal.mean.max() + reach),
+        4001,
+        dtype=torch.float64,
+    )[:, None]
+    weight = marginal.density(x)
+    return x, weight / weight.sum()
+
+
+def optimal_loss(exact: ExactDenoiser, t: int) -> float:
+    """The least mean squared error that any noise prediction can have at step t (1D, quadrature).
+
+    E(eps - eps*)^2 = E Var(eps | xt) = 1 - E(eps*)^2, since eps has variance 1 and the error of a
+    conditional mean is uncorrelated with it. 1 means that xt tells nothing about the noise.
+    """
+    x, weight = _quadrature(exact, t)
+    return 1 - float(weight @ exact(x, t).square()[:, 0])
+
+
+def excess_loss(denoiser, exact: ExactDenoiser, t: int) -> float:
+    """E(eps_hat - eps*)^2 at step t: what `denoiser` loses above `optimal_loss` (1D, quadrature).
+
+    denoiser: any callable (xt, t) -> eps_hat on float32 points (n, 1).
+    """
+    x, weight = _quadrature(exact, t)
+    with torch.no_grad():
+        error = denoiser(x.float(), t).double() - exact(x, t)
+    return float(weight @ error.square()[:, 0])
+
+
+def denoising_loss(
+    denoiser, schedule: NoiseSchedule, x0: Tensor, t: int, *, generator: Generator | None = None
+) -> tuple[float, float]:
+    """The loss of `denoiser` at step t by Monte Carlo, one noise per row of x0: mean, its error.
+
+    x0: (n, n_dim), n >= 2, fresh data in standardised units. t: an int in 1..T. The second number
+    is the standard error of the mean.
+    """
+    eps = torch.randn(x0.shape, generator=generator)
+    with torch.no_grad():
+        error = denoiser(diffuse(schedule, x0, t, eps), t) - eps
+    squared = error.double().square().mean(1)
+    return float(squared.mean()), float(squared.std() / len(squared) ** 0.5)

@@ -1,0 +1,122 @@
+"""Sampling: from pure noise back to data, one learned step at a time."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Generator, Tensor
+
+from tutorial_lib._arguments import integer, timesteps
+from tutorial_lib.schedule import NoiseSchedule
+
+Denoise = Callable[[Tensor, int], Tensor]
+
+
+def reverse_step(
+    schedule: NoiseSchedule, xt: Tensor, t: int, eps_hat: Tensor, z: Tensor, sigma: Tensor
+) -> Tensor:
+    """x[t-1] from x[t] (Ho et al. 2020, algorithm 2, line 4); no noise is added at t = 1.
+
+    xt, eps_hat (the predicted noise), z (standard normal): (n, n_dim). t: an int in 1..T.
+    sigma: (T+1,), how much of z to add at each step.
+    """
+    beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
+    mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
+    return mean + sigma[t] * z if t > 1 else mean
+
+
+def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tensor) -> Tensor:
+    """x[s] from x[t], s < t, without fresh noise (Song et al. 2021, eq. 12 with sigma = 0).
+
+    Take the predicted noise out, shrink to what is left at s, put that much noise back.
+    """
+    # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.
+    ratio = schedule.alpha[s + 1 : t + 1].prod()
+    noise_t, noise_s = (1 - schedule.alpha_bar[t]).sqrt(), (1 - schedule.alpha_bar[s]).sqrt()
+    return (xt - noise_t * eps_hat) / ratio.sqrt() + noise_s * eps_hat
+
+
+def sample(
+    denoiser: Denoise,
+    schedule: NoiseSchedule,
+    n: int,
+    *,
+    n_dim: int | None = None,
+    sigma: Tensor | None = None,
+    trajectory: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draw n points by running the chain backwards from t = T (Ho et al. 2020, algorithm 2).
+
+    denoiser: any callable (xt, t) -> eps_hat on (n, n_dim) tensors and an int t. n_dim: needed
+    where the denoiser has no attribute of that name. sigma: (T+1,), the noise added at each
+    step; schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
+
+    Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
+    noise at the start, [0] the sample. Raises ValueError where n, n_dim or n_steps does not fit.
+    """
+    sigma = schedule.sigma if sigma is None else sigma
+    if sigma.shape != schedule.beta.shape:
+        raise ValueError(
+            f"sigma must have shape {tuple(schedule.beta.shape)}, got {tuple(sigma.shape)}"
+        )
+
+    def step(xt: Tensor, t: int) -> Tensor:
+        z = torch.randn(xt.shape, generator=generator)
+        return reverse_step(schedule, xt, t, denoiser(xt, t), z, sigma)
+
+    start = _noise(denoiser, schedule, n, n_dim, generator)
+    return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
+
+
+def sample_ddim(
+    denoiser: Denoise,
+    schedule: NoiseSchedule,
+    n: int,
+    n_steps: int,
+    *,
+    n_dim: int | None = None,
+    trajectory: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draw n points in `n_steps` deterministic jumps, 1 <= n_steps <= T (Song et al. 2021).
+
+    The arguments are those of `sample`; all randomness is in the start. With `trajectory` the
+    states are (n_steps+1, n, n_dim), [n_steps] the noise and [0] the sample.
+    """
+    if integer("n_steps", n_steps, 1) > schedule.n_steps:
+        raise ValueError(f"n_steps must be at most T = {schedule.n_steps}, got {n_steps}")
+    stops = torch.linspace(schedule.n_steps, 0, n_steps + 1).round().int().tolist()
+    next_stop = dict(zip(stops, stops[1:], strict=False))
+
+    def step(xt: Tensor, t: int) -> Tensor:
+        return ddim_step(schedule, xt, t, next_stop[t], denoiser(xt, t))
+
+    start = _noise(denoiser, schedule, n, n_dim, generator)
+    return _run(step, start, stops[:-1], trajectory)
+
+
+def _noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator) -> Tensor:
+    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked."""
+    integer("n", n, 1)
+    known = getattr(denoiser, "n_dim", None)
+    if n_dim is None and known is None:
+        raise ValueError("n_dim must be given, because this denoiser has no attribute n_dim")
+    if n_dim is not None and known not in (None, n_dim):
+        raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
+    n_steps = getattr(denoiser, "n_steps", schedule.n_steps)
+    if n_steps != schedule.n_steps:
+        raise ValueError(
+            f"denoiser and schedule must have the same number of steps, "
+            f"got {n_steps} and {schedule.n_steps}"
+        )
+    return torch.randn(n, integer("n_dim", n_dim or known, 1), generator=generator)
+
+
+@torch.no_grad()
+def _run(step: Denoise, x: Tensor, times: Iterable[int], trajectory: bool) -> Tensor:
+    states = [x]
+    for t in times:
+        x = step(x, t)
+        if trajectory:
+            states.append(x)
+    return torch.stack(states[::-1]) if trajectory else x
