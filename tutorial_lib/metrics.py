@@ -28,9 +28,8 @@ def sliced_wasserstein(x: ArrayLike, y: ArrayLike, *, n_directions: int = 64) ->
     x, y = _sample("x", x, 2), _sample("y", y, 2)
     angle = np.arange(integer("n_directions", n_directions, 1)) * math.pi / n_directions
     direction = np.stack([np.cos(angle), np.sin(angle)])
-    return float(
-        np.mean([wasserstein_distance(*pair) for pair in zip((x @ direction).T, (y @ direction).T)])
-    )
+    shadows = zip((x @ direction).T, (y @ direction).T, strict=True)
+    return float(np.mean([wasserstein_distance(*pair) for pair in shadows]))
 
 
 def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float = 2.2) -> float:

@@ -20,10 +20,14 @@ class Denoiser(nn.Module):
         self.n_dim = integer("n_dim", n_dim, 1)
         self.n_steps = integer("n_steps", n_steps, 2)
         self.n_hidden = integer("n_hidden", n_hidden, 1)
-        widths = [n_dim + 1, n_hidden, n_hidden, n_hidden, n_dim]
-        linear = [_linear(*pair, generator) for pair in zip(widths, widths[1:], strict=False)]
         self.layers = nn.Sequential(
-            linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2], nn.ReLU(), linear[3]
+            _linear(n_dim + 1, n_hidden, generator),
+            nn.ReLU(),
+            _linear(n_hidden, n_hidden, generator),
+            nn.ReLU(),
+            _linear(n_hidden, n_hidden, generator),
+            nn.ReLU(),
+            _linear(n_hidden, n_dim, generator),
         )
 
     def scaled_time(self, t: int | Tensor) -> float | Tensor:

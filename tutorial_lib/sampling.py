@@ -1,11 +1,12 @@
 """Sampling: from pure noise back to data, one learned step at a time."""
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import integer, timesteps
+from tutorial_lib._arguments import integer
 from tutorial_lib.schedule import NoiseSchedule
 
 Denoise = Callable[[Tensor, int], Tensor]
@@ -86,7 +87,7 @@ def sample_ddim(
     if integer("n_steps", n_steps, 1) > schedule.n_steps:
         raise ValueError(f"n_steps must be at most T = {schedule.n_steps}, got {n_steps}")
     stops = torch.linspace(schedule.n_steps, 0, n_steps + 1).round().int().tolist()
-    next_stop = dict(zip(stops, stops[1:], strict=False))
+    next_stop = dict(pairwise(stops))
 
     def step(xt: Tensor, t: int) -> Tensor:
         return ddim_step(schedule, xt, t, next_stop[t], denoiser(xt, t))

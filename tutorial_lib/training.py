@@ -42,8 +42,8 @@ class Trainer:
         x0: Tensor,
         schedule: NoiseSchedule,
         *,
-        batch_size: int = 256,
-        learning_rate: float | Callable[[int], float] = 1e-3,
+        batch_size: int = 1024,
+        learning_rate: float | Callable[[int], float] = 3e-3,
         average: bool = True,
         generator: Generator | None = None,
     ):
@@ -107,14 +107,17 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         if self.average is not None:
-            # Polynomial-decay averaging (Shamir & Zhang 2013, eq. 6; eta = 8): the first step
-            # takes the weights whole, so the mean never has to catch up with its start.
-            weight = 9 / (index + 8)
-            torch._foreach_lerp_(
-                list(self.average.parameters()), list(self.network.parameters()), weight
-            )
+            self._update_average(9 / (index + 8))
         self.losses.append(loss.item())
         return self.losses[-1]
+
+    @torch.no_grad()
+    def _update_average(self, weight: float) -> None:
+        # Polynomial-decay averaging (Shamir & Zhang 2013, section 4, with eta = 8). The first step
+        # takes the weights whole, so the mean never has to catch up with its start.
+        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+        for mean, latest in pairs:
+            mean.lerp_(latest, weight)
 
 
 @contextmanager
