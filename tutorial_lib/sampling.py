@@ -1,6 +1,6 @@
 """Sampling: from pure noise back to data, one learned step at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -114,10 +114,14 @@ def _noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator)
 
 
 @torch.no_grad()
-def _run(step: Denoise, x: Tensor, times: Iterable[int], trajectory: bool) -> Tensor:
-    states = [x]
-    for t in times:
-        x = step(x, t)
+def _run(step: Denoise, x: Tensor, times: Sequence[int], trajectory: bool) -> Tensor:
+    # One block for all states: kept one by one between the network's large temporaries, they
+    # would fragment the heap until it is a hundred times their size.
+    states = x.new_empty(len(times) + 1, *x.shape) if trajectory else None
+    for k, t in enumerate(times):
         if trajectory:
-            states.append(x)
-    return torch.stack(states[::-1]) if trajectory else x
+            states[len(times) - k] = x
+        x = step(x, t)
+    if trajectory:
+        states[0] = x
+    return states if trajectory else x

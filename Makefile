@@ -1,0 +1,60 @@
+# Each target sets up what it needs in .venv, once: minutes the first time, seconds afterwards.
+PYTHON ?= python3
+LAB_ARGS ?=
+NOTEBOOKS ?=
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
+# A thread that waits for the others must sleep, not spin: with other work on the same cores,
+# spinning makes small networks ten times slower.
+OMP_WAIT_POLICY ?= passive
+export OMP_WAIT_POLICY
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help lab test notebooks lint
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-browser ...")
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
+		--LabApp.default_url=/lab/tree/notebooks/01_toy_data.ipynb $(LAB_ARGS)
+
+test: lint ## lint, unit tests, and every notebook run from a clean kernel
+	$(BIN)/python -m pytest -rs --nbval-lax --nbval-current-env --nbval-cell-timeout=300 tests notebooks
+
+notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
+	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+
+lint: $(VENV)/.test ## style only
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+# A failed attempt leaves no half-made environment behind.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that. Name one: make PYTHON=python3.12 ..."; \
+		exit 1; }
+	$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# On Linux, PyPI's torch brings gigabytes of CUDA. Without an NVIDIA driver, ask the CPU index for
+# torch alone first, and not for long: as an index for everything it would be asked, and waited for,
+# once for each of a hundred packages. If it does not answer, torch comes with the rest.
+CPU_ONLY = $(shell test "$$(uname -s)" = Linux -a ! -e /proc/driver/nvidia \
+	&& ! command -v nvidia-smi >/dev/null && echo yes)
+CPU_TORCH = $(PIP) install --no-deps --retries 1 --timeout 10 --index-url $(TORCH_CPU_INDEX) \
+	-c constraints.txt torch || echo "No CPU build of torch to be had: the larger one follows."
+
+$(VENV)/.torch: pyproject.toml constraints.txt | $(BIN)/python
+	$(if $(CPU_ONLY),$(CPU_TORCH))
+	touch $@
+
+$(VENV)/.lab: $(VENV)/.torch
+	$(PIP) install -c constraints.txt -e '.[lab]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.torch
+	$(PIP) install -c constraints.txt -e '.[lab,test]'
+	touch $@ $(VENV)/.lab

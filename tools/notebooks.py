@@ -1,0 +1,102 @@
+"""Execute the notebooks from clean kernels and write them back without noise: `make notebooks`.
+
+Each runs in a throw-away copy of notebooks/ (without the notebooks), so that none can lean on a
+file that another one left. A notebook that fails stops the run and is left as it was.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = {"tags", "jupyter"}  # the rest (timings, scroll and editor states) is noise
+
+
+def is_noise(output: NotebookNode) -> bool:
+    """Progress bars and warnings, and widgets, which show an error without their kernel."""
+    return output.get("name") == "stderr" or WIDGET_VIEW in output.get("data", {})
+
+
+def clean(notebook: NotebookNode) -> None:
+    """Remove in place all that differs from run to run or from machine to machine."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        for key in cell.metadata.keys() - CELL_METADATA:
+            del cell.metadata[key]
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not is_noise(output)]
+
+
+class PeakMemory(threading.Thread):
+    """The most memory that this process's children, that is the kernel, held at once, in MB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.stopped = threading.Event()
+        self.megabytes = 0.0
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.05):
+            total = 0
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    total += child.memory_info().rss
+                except psutil.NoSuchProcess:  # it ended since it was listed
+                    pass
+            self.megabytes = max(self.megabytes, total / 1e6)
+
+
+def execute(notebook: NotebookNode) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "notebooks"
+        shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(copy)}},
+            coalesce_streams=True,  # one entry per cell, however the kernel split what was printed
+            extra_arguments=["--log-level=ERROR"],  # no advice on transports between our lines
+        )
+        client.execute()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="such as 02_forward_diffusion; all if none")
+    names = parser.parse_args().names
+    paths = [FOLDER / f"{Path(n).stem}.ipynb" for n in names] or sorted(FOLDER.glob("0*.ipynb"))
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see the Makefile
+    os.environ.setdefault("OMP_NUM_THREADS", "2")  # the same figures on two cores as on twenty
+    for path in paths:
+        before = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(before, as_version=4)
+        memory, start = PeakMemory(), time.perf_counter()
+        memory.start()
+        execute(notebook)
+        memory.stopped.set()
+        seconds = time.perf_counter() - start
+        clean(notebook)
+        after = nbformat.writes(notebook) + "\n"
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+        written = "written" if after != before else "unchanged"
+        print(f"{path.stem:24}{seconds:7.1f} s {memory.megabytes:6.0f} MB   {written}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Checks of what the user gave: an error that says what was given and what is allowed."""
+
+import re
+
+import numpy as np
+
+SIGNS = {"varepsilon": "ε", "epsilon": "ε", "alpha": "α", "beta": "β", "sigma": "σ", "mu": "μ"}
+SUBSCRIPT = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+SUPERSCRIPT = str.maketrans("0123456789+-=()nT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿᵀ")
+
+
+def numbers(name, given, shapes):
+    """`given` as a float array with as many dimensions as one of `shapes`, such as "(F, n)"."""
+    try:
+        array = np.asarray(given)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} cannot be read as an array ({error}); allowed: numbers of shape "
+            f"{' or '.join(shapes)}; detach tensors first"
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} has the dtype {array.dtype}; allowed: numbers of shape {' or '.join(shapes)}"
+        )
+    if array.ndim not in [len(shape.split(", ")) for shape in shapes] or array.size == 0:
+        raise ValueError(
+            f"{name} has the shape {array.shape}; allowed: {' or '.join(shapes)}, none of them 0"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinite values; allowed: finite numbers only")
+    return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def interval(name, given):
+    try:
+        lo, hi = (float(end) for end in given)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} is {given!r}; allowed: a pair of numbers (low, high)") from error
+    if not (np.isfinite([lo, hi]).all() and lo < hi):
+        raise ValueError(f"{name} is {given!r}; allowed: a pair (low, high) with low < high")
+    return [lo, hi]
+
+
+def whole(name, given, least):
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
+        raise TypeError(f"{name} is {given!r}; allowed: a whole number of at least {least}")
+    if given < least:
+        raise ValueError(f"{name} is {given}; allowed: a whole number of at least {least}")
+    return int(given)
+
+
+def positive(name, given, most=np.inf):
+    if isinstance(given, bool) or not isinstance(given, (int, float, np.number)):
+        raise TypeError(f"{name} is {given!r}; allowed: a number above 0")
+    if not 0 < given <= most:
+        raise ValueError(f"{name} is {given}; allowed: a number above 0, at most {most}")
+    return float(given)
+
+
+def text(name, given):
+    """`given` as text without TeX, for a canvas sets no formulas: "$x_t$" becomes xₜ."""
+    if not isinstance(given, str):
+        raise TypeError(f"{name} is {given!r}; allowed: text")
+    return re.sub(r"\$([^$]+)\$", lambda match: without_tex(match[1]), given)
+
+
+def without_tex(formula):
+    """Greek letters, indices and powers as Unicode; braces and other commands are dropped."""
+    formula = re.sub(r"\\([a-z]+) ?", lambda match: SIGNS.get(match[1], ""), formula)
+    for mark, shifted in ((r"_", SUBSCRIPT), (r"\^", SUPERSCRIPT)):
+        parts = re.split(mark + r"(\{[^}]*\}|.)", formula)
+        parts[1::2] = [part.strip("{}").translate(shifted) for part in parts[1::2]]
+        formula = "".join(parts)
+    return re.sub(r"[{}]", "", formula)
+
+
+def same_frames(**arrays):
+    """Every array has F frames or is constant (one frame)."""
+    counts = {
+        name: len(array) for name, array in arrays.items() if array is not None and len(array) > 1
+    }
+    if len(set(counts.values())) > 1:
+        raise ValueError(
+            "different numbers of frames: "
+            + ", ".join(f"{k} has {v}" for k, v in counts.items())
+            + "; allowed: the same number F everywhere"
+        )

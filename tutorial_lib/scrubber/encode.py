@@ -1,0 +1,94 @@
+"""Number arrays -> one small block of bytes that `scrubber.js` can unpack."""
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Track:
+    """An array along time: values (F, ...), or (1, ...) where nothing changes, in lo..hi.
+
+    It is stored as whole numbers 0..levels - 1: in 8 bits up to 256 levels, in 16 bits above.
+    """
+
+    values: np.ndarray
+    lo: float
+    hi: float
+    levels: int = 256
+
+    @property
+    def step(self):
+        """The value of one level; half of it is the largest rounding error."""
+        return (self.hi - self.lo) / (self.levels - 1) or 1.0
+
+    def quantise(self):
+        levels = np.rint((np.clip(self.values, self.lo, self.hi) - self.lo) / self.step)
+        return levels.astype(np.uint8 if self.levels <= 256 else np.uint16)
+
+
+def difference(levels, axes):
+    """Differences to the previous value along each axis, wrapping; the first value stays."""
+    for axis in axes:
+        zero = np.zeros_like(np.take(levels, [0], axis))
+        levels = np.diff(levels, axis=axis, prepend=zero)
+    return levels
+
+
+def pack_track(track):
+    """The header's entry and the bytes of one track, in differences where that is smaller."""
+    levels = track.quantise()
+    candidates = []
+    for axes in ((), (0,), (0, levels.ndim - 1)):
+        coded = np.ascontiguousarray(difference(levels, axes))
+        # bytes of equal weight side by side: the high bytes are nearly all zero and vanish
+        raw = coded.reshape(-1, 1).view(np.uint8).T.tobytes()
+        candidates.append((len(zlib.compress(raw, 1)), axes, raw))
+    _, axes, raw = min(candidates, key=lambda candidate: candidate[0])
+    entry = {
+        "shape": list(levels.shape),
+        "bits": 8 * levels.itemsize,
+        "lo": track.lo,
+        "step": track.step,
+        "diff": ["t", "x"][: len(axes)],
+    }
+    return entry, raw
+
+
+def pack(spec, panels):
+    """`spec` (any JSON) and the tracks of all panels as one deflated block.
+
+    Layout: the header's length (4 bytes, little endian), the header (JSON), and the bytes of every
+    track in the header's order.
+    """
+    blocks, entries = [], []
+    for tracks in panels:
+        packed = {name: pack_track(track) for name, track in tracks.items()}
+        entries.append({name: entry for name, (entry, _) in packed.items()})
+        blocks += [raw for _, raw in packed.values()]
+    header = json.dumps(
+        {**spec, "tracks": entries}, separators=(",", ":"), allow_nan=False
+    ).encode()
+    content = struct.pack("<I", len(header)) + header + b"".join(blocks)
+    return zlib.compress(content, 9 if len(content) < 300_000 else 6)
+
+
+def unpack(data):
+    """The inverse of `pack`, as in the browser: the header and, per panel, the arrays of values."""
+    content = zlib.decompress(data)
+    (size,) = struct.unpack_from("<I", content)
+    spec, at, panels = json.loads(content[4 : 4 + size]), 4 + size, []
+    for entries in spec["tracks"]:
+        panels.append({})
+        for name, entry in entries.items():
+            width, count = entry["bits"] // 8, int(np.prod(entry["shape"]))
+            planes = np.frombuffer(content, np.uint8, width * count, at).reshape(width, count)
+            levels = planes.T.copy().view(f"<u{width}").reshape(entry["shape"])
+            for axis in [0, levels.ndim - 1][: len(entry["diff"])]:
+                levels = np.cumsum(levels, axis=axis, dtype=levels.dtype)
+            panels[-1][name] = entry["lo"] + entry["step"] * levels
+            at += width * count
+    return spec, panels

@@ -1,0 +1,147 @@
+"""The film strip: five frames as an ordinary image, for readers whose page runs no scripts."""
+
+import io
+
+import numpy as np
+
+# Okabe and Ito's colours, and two more; the same in scrubber.js.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
+COLOURS += ["#56B4E9", "#B8A600", "#707070", "#7A4B2A", "#000000"]
+BAR, EXACT = "#56B4E9", "#D55E00"
+STYLES = ["-", (0, (4, 2)), "-.", ":", (0, (7, 2))]
+WIDTH, DPI, LARGEST = 8.0, 100, 60_000  # inches, dots per inch, bytes
+MARGIN, GAP, ABOVE, BELOW = 0.28, 0.12, 0.26, 0.24  # inches
+
+
+def film_strip(panels, spec, n_shown=5):
+    """A PNG of at most 60 kB: `n_shown` frames, equally spaced, one row per panel."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = np.unique(np.linspace(0, len(spec["t"]) - 1, n_shown).round().astype(int))
+    cell = (WIDTH - MARGIN) / len(shown)
+    heights = [round(aspect(panel) * (cell - GAP), 2) for panel in panels]
+    figure = Figure(figsize=(WIDTH, sum(heights) + (ABOVE + BELOW) * len(heights)), dpi=DPI)
+    canvas, bottom = FigureCanvasAgg(figure), figure.get_figheight()
+    unit = np.array([WIDTH, figure.get_figheight()] * 2)
+    for panel, height in zip(panels, heights):
+        bottom -= ABOVE + height
+        for column, frame in enumerate(shown):
+            box = np.array([MARGIN + column * cell, bottom, cell - GAP, height])
+            ax = figure.add_axes(np.round(box * DPI) / DPI / unit)  # sharp frames, smaller files
+            DRAW[panel.kind](ax, panel, frame)
+            title = f"{spec['name']} = {spec['t'][frame]}"
+            ax.set_title(title, fontsize=9, pad=3, parse_math=False)
+            ax.tick_params(labelsize=7, length=2, pad=1, left=False, labelleft=False)
+        side = np.array([MARGIN / 3, bottom + height / 2]) / unit[:2]
+        style = {"rotation": 90, "va": "center", "ha": "center", "fontsize": 7}
+        figure.text(*side, panel.options["title"][:24], parse_math=False, **style)
+        bottom -= BELOW
+    canvas.draw()
+    return small_png(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def aspect(panel):
+    """Height over width of a panel's picture."""
+    if panel.kind == "images":
+        _, k, height, width = panel.tracks["pixels"].values.shape
+        columns = panel.options["columns"]
+        return -(-k // columns) * height / (columns * width)
+    return 1.0 if panel.kind in ("points", "density") else 0.7
+
+
+def small_png(pixels):
+    """A PNG with as many colours as fit, without a date or a version in it."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    for n_colours in (64, 16, 4):
+        buffer = io.BytesIO()
+        reduced = image.quantize(n_colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        reduced.save(buffer, "png", optimize=True)
+        if buffer.tell() <= LARGEST:
+            break
+    return buffer.getvalue()
+
+
+def at(panel, name, frame):
+    """The values of a track in one frame; constant tracks have only one."""
+    values = panel.tracks[name].values
+    return values[frame if len(values) > 1 else 0]
+
+
+def draw_bars(ax, panel, frame):
+    limits, heights = panel.options["limits"], at(panel, "bars", frame)
+    ax.stairs(heights, np.linspace(*limits, len(heights) + 1), fill=True, color=BAR)
+    if "curve" in panel.tracks:
+        curve = at(panel, "curve", frame)
+        ax.plot(np.linspace(*limits, len(curve)), curve, color=EXACT, linewidth=1)
+    ax.set(xlim=limits, ylim=panel.options["y_limits"])
+
+
+def draw_curves(ax, panel, frame):
+    limits = panel.options["limits"]
+    for name, colour, style in zip(panel.tracks, COLOURS, STYLES):
+        line = at(panel, name, frame)
+        ax.plot(np.linspace(*limits, len(line)), line, color=colour, linestyle=style, linewidth=1)
+    ax.set(xlim=limits, ylim=panel.options["y_limits"])
+
+
+def draw_points(ax, panel, frame):
+    xy = at(panel, "xy", frame)
+    colours = COLOURS[0]
+    if "color" in panel.tracks:
+        colours = [COLOURS[int(k)] for k in at(panel, "color", frame)]
+    ax.scatter(*xy.T, s=1.5, c=colours, linewidths=0)
+    if "feet" in panel.tracks:
+        feet, reach = at(panel, "feet", frame), at(panel, "reach", frame)
+        ax.quiver(
+            *feet.T, *reach.T, angles="xy", scale_units="xy", scale=1, color="#707070", width=0.006
+        )
+    ax.set(xlim=panel.options["limits"], ylim=panel.options["limits"])
+
+
+def draw_density(ax, panel, frame):
+    limits = panel.options["limits"]
+    ax.imshow(
+        at(panel, "cells", frame).T,
+        origin="lower",
+        extent=(*limits, *limits),
+        vmin=0,
+        vmax=panel.tracks["cells"].hi,
+        cmap="viridis",
+        interpolation="nearest",
+    )
+
+
+def draw_images(ax, panel, frame):
+    ax.imshow(
+        grid(at(panel, "pixels", frame), panel.options["columns"]),
+        vmin=0,
+        vmax=1,
+        cmap="gray",
+        interpolation="nearest",
+        aspect="auto",
+    )
+    ax.set_axis_off()
+
+
+def grid(pixels, columns):
+    """(k, H, W) images as one picture, `columns` in a row; missing ones are white."""
+    k, height, width = pixels.shape
+    rows = -(-k // columns)
+    full = np.concatenate([pixels, np.ones((rows * columns - k, height, width))])
+    return (
+        full.reshape(rows, columns, height, width)
+        .swapaxes(1, 2)
+        .reshape(rows * height, columns * width)
+    )
+
+
+DRAW = {
+    "bars": draw_bars,
+    "curves": draw_curves,
+    "points": draw_points,
+    "density": draw_density,
+    "images": draw_images,
+}
