@@ -6,14 +6,16 @@ file that another one left. A notebook that fails stops the run and is left as i
 
 import argparse
 import os
+import resource
 import shutil
+import sys
 import tempfile
-import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -41,25 +43,6 @@ def clean(notebook: NotebookNode) -> None:
             cell.outputs = [output for output in cell.outputs if not is_noise(output)]
 
 
-class PeakMemory(threading.Thread):
-    """The most memory that this process's children, that is the kernel, held at once, in MB."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.stopped = threading.Event()
-        self.megabytes = 0.0
-
-    def run(self) -> None:
-        while not self.stopped.wait(0.05):
-            total = 0
-            for child in psutil.Process().children(recursive=True):
-                try:
-                    total += child.memory_info().rss
-                except psutil.NoSuchProcess:  # it ended since it was listed
-                    pass
-            self.megabytes = max(self.megabytes, total / 1e6)
-
-
 def execute(notebook: NotebookNode) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "notebooks"
@@ -75,6 +58,24 @@ def execute(notebook: NotebookNode) -> None:
         client.execute()
 
 
+def remake(path: Path) -> str:
+    """Execute, clean and write one notebook. It gets a process of its own, whose largest child is
+    then this notebook's kernel: so the system knows its peak memory."""
+    start = time.perf_counter()
+    before = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(before, as_version=4)
+    execute(notebook)
+    clean(notebook)
+    after = nbformat.writes(notebook) + "\n"
+    if after != before:
+        path.write_text(after, encoding="utf-8")
+    seconds = time.perf_counter() - start
+    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024  # bytes there, KiB elsewhere
+    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    written = "written" if after != before else "unchanged"
+    return f"{path.stem:24}{seconds:7.1f} s {megabytes:6.0f} MB   {written}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="such as 02_forward_diffusion; all if none")
@@ -83,19 +84,8 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see the Makefile
     os.environ.setdefault("OMP_NUM_THREADS", "2")  # the same figures on two cores as on twenty
     for path in paths:
-        before = path.read_text(encoding="utf-8")
-        notebook = nbformat.reads(before, as_version=4)
-        memory, start = PeakMemory(), time.perf_counter()
-        memory.start()
-        execute(notebook)
-        memory.stopped.set()
-        seconds = time.perf_counter() - start
-        clean(notebook)
-        after = nbformat.writes(notebook) + "\n"
-        if after != before:
-            path.write_text(after, encoding="utf-8")
-        written = "written" if after != before else "unchanged"
-        print(f"{path.stem:24}{seconds:7.1f} s {memory.megabytes:6.0f} MB   {written}", flush=True)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            print(process.submit(remake, path).result(), flush=True)
 
 
 if __name__ == "__main__":

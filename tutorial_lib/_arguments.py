@@ -6,14 +6,21 @@ import torch
 from torch import Tensor
 
 
+def _index(name: str, value, wanted: str) -> int:
+    try:
+        if isinstance(value, bool) or getattr(value, "dtype", None) == torch.bool:
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {wanted}, got {value!r}") from None
+
+
 def integer(name: str, value, low: int) -> int:
     """Return `value` as an int of at least `low`.
 
     Raises TypeError if it is not an integer, ValueError if it is too small.
     """
-    if isinstance(value, bool | Tensor) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    value = operator.index(value)
+    value = _index(name, value, "an integer")
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")
     return value
@@ -25,18 +32,14 @@ def timesteps(t, n: int, first: int, last: int) -> int | Tensor:
     Raises TypeError if t is not integer, ValueError if it is out of range or of another shape.
     """
     if isinstance(t, Tensor) and t.ndim > 0:
-        if t.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
+        if t.dtype.is_floating_point or t.dtype.is_complex or t.dtype == torch.bool:
             raise TypeError(f"t must be an int or an int64 tensor, got a tensor of {t.dtype}")
-        if t.shape != (n,):
+        if t.shape != (n,) or n == 0:
             raise ValueError(f"t must be an int or have shape ({n},), got shape {tuple(t.shape)}")
         low, high = (int(value) for value in t.aminmax())
         t = t.long()
     else:
-        if isinstance(t, Tensor) and not t.dtype.is_floating_point and t.dtype != torch.bool:
-            t = int(t)
-        if isinstance(t, bool | Tensor) or not hasattr(t, "__index__"):
-            raise TypeError(f"t must be an int or an int64 tensor of shape ({n},), got {t!r}")
-        low = high = t = operator.index(t)
+        low = high = t = _index("t", t, f"an int or an int64 tensor of shape ({n},)")
     if low < first or high > last:
         raise ValueError(f"t must lie in {first}..{last}, got {low if low < first else high}")
     return t
@@ -54,6 +57,18 @@ def points(name: str, value, n_dim: int | None = None) -> Tensor:
     if value.ndim != 2 or min(value.shape) < 1 or n_dim not in (None, value.shape[1]):
         raise ValueError(f"{name} must have shape {wanted}, got shape {tuple(value.shape)}")
     return value
+
+
+def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
+    """Raise ValueError unless the two tensors have one shape.
+
+    (n, 1) with (n,) would broadcast to (n, n) without a word: the best-known bug of such code.
+    """
+    if value.shape != model.shape:
+        raise ValueError(
+            f"{name} and {like} must have the same shape, "
+            f"got {tuple(value.shape)} and {tuple(model.shape)}"
+        )
 
 
 def finite(name: str, value: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from tutorial_lib._arguments import finite, integer, points
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Standardizer:
     """Shift and scale each column to mean 0 and standard deviation 1.
 
@@ -27,10 +27,13 @@ class Standardizer:
         x: (n, n_dim). Raises ValueError if x is not finite or a column does not vary.
         """
         finite("x", points("x", x))
-        mean, std = x.mean(0), x.std(0) if len(x) > 1 else torch.zeros(x.shape[1])
-        if not (std > 0).all():
-            raise ValueError(f"every column of x must vary, got standard deviations {std.tolist()}")
-        return cls(mean, std)
+        low, high = x.amin(0), x.amax(0)
+        if not (low < high).all():
+            column = int((low >= high).nonzero()[0])
+            raise ValueError(
+                f"every column of x must vary, got only {float(low[column])} in column {column}"
+            )
+        return cls(x.mean(0), x.std(0))
 
     def transform(self, x: Tensor) -> Tensor:
         """Data (n, n_dim) to standardised units."""
@@ -41,7 +44,7 @@ class Standardizer:
         return points("z", z, len(self.mean)) * self.std + self.mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixture:
     """A mixture of k Gaussians, each with independent coordinates.
 
@@ -61,6 +64,8 @@ class Mixture:
             )
         if self.std.shape != self.mean.shape or not (self.std > 0).all():
             raise ValueError(f"std must be positive and have mean's shape {tuple(self.mean.shape)}")
+        finite("mean", self.mean)
+        finite("std", self.std)
         if (self.weight < 0).any() or not math.isclose(float(self.weight.sum()), 1, abs_tol=1e-6):
             raise ValueError(f"weight must be >= 0 and sum to 1, got {self.weight.tolist()}")
         for name in ("weight", "mean", "std"):
@@ -106,6 +111,10 @@ class Mixture:
 
     def standardized(self, scaler: Standardizer) -> "Mixture":
         """The law of `scaler.transform(x)` when x has this law."""
+        if len(scaler.mean) != self.n_dim:
+            raise ValueError(
+                f"scaler must have the mixture's n_dim = {self.n_dim} columns, got {len(scaler.mean)}"
+            )
         return Mixture(self.weight, (self.mean - scaler.mean) / scaler.std, self.std / scaler.std)
 
     def diffused(self, alpha_bar: Tensor | float) -> "Mixture":
@@ -115,6 +124,8 @@ class Mixture:
         mixture keeps its weights (Ho et al. 2020, eq. 4, applied to each component).
         """
         alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
+        if alpha_bar.ndim != 0 or not 0 <= alpha_bar <= 1:
+            raise ValueError(f"alpha_bar must be one number in 0..1, got {alpha_bar.tolist()}")
         std = (alpha_bar * self.std.square() + 1 - alpha_bar).sqrt()
         return Mixture(self.weight, alpha_bar.sqrt() * self.mean, std)
 
@@ -125,10 +136,11 @@ def two_modes(weight: float = 0.3, std: float = 0.2) -> Mixture:
         raise ValueError(f"weight must lie strictly between 0 and 1, got {weight}")
     if not (math.isfinite(std) and std > 0):
         raise ValueError(f"std must be positive and finite, got {std}")
+    shares, modes = [weight, 1 - weight], [[-0.5], [0.5]]
     return Mixture(
-        torch.tensor([weight, 1 - weight]),
-        torch.tensor([[-0.5], [0.5]]),
-        torch.full((2, 1), float(std)),
+        torch.tensor(shares, dtype=torch.float64),
+        torch.tensor(modes, dtype=torch.float64),
+        torch.full((2, 1), std, dtype=torch.float64),
     )
 
 

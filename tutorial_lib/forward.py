@@ -2,22 +2,13 @@
 
 from torch import Tensor
 
-from tutorial_lib._arguments import timesteps
+from tutorial_lib._arguments import same_shape, timesteps
 from tutorial_lib.schedule import NoiseSchedule
 
 
 def at(values: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
     """values[t], shaped so that it multiplies the rows of x: a number, or (n, 1) for t of (n,)."""
     return values[t] if isinstance(t, int) else values[t].view(-1, *[1] * (x.ndim - 1))
-
-
-def _check(x: Tensor, eps: Tensor, t, schedule: NoiseSchedule, name: str, first: int):
-    # (n, 1) with (n,) would broadcast to (n, n) without a word: the best-known bug of such code.
-    if x.shape != eps.shape:
-        raise ValueError(
-            f"{name} and eps must have the same shape, got {tuple(x.shape)} and {tuple(eps.shape)}"
-        )
-    return timesteps(t, len(x), first, schedule.n_steps)
 
 
 def diffuse(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
@@ -27,7 +18,8 @@ def diffuse(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -
     t: an int or (n,) int64 in 0..T; t = 0 returns x0. Raises ValueError for a t out of range or
     shapes that differ, TypeError for a t that is not integer.
     """
-    t = _check(x0, eps, t, schedule, "x0", 0)
+    same_shape("x0", x0, "eps", eps)
+    t = timesteps(t, len(x0), 0, schedule.n_steps)
     alpha_bar = at(schedule.alpha_bar, t, x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
@@ -37,7 +29,8 @@ def diffuse_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, eps: 
 
     x_prev, eps: (n, n_dim). t: an int or (n,) int64 in 1..T. Raises as `diffuse` does.
     """
-    t = _check(x_prev, eps, t, schedule, "x_prev", 1)
+    same_shape("x_prev", x_prev, "eps", eps)
+    t = timesteps(t, len(x_prev), 1, schedule.n_steps)
     beta = at(schedule.beta, t, x_prev)
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * eps
 
@@ -48,7 +41,8 @@ def predict_x0(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, eps: Tensor
     xt, eps: (n, n_dim). t: an int or (n,) int64 in 1..T. Near T almost nothing of x0 is left in
     xt, and the answer divides by sqrt(alpha_bar[t]): an error in eps comes out much larger.
     """
-    t = _check(xt, eps, t, schedule, "xt", 1)
+    same_shape("xt", xt, "eps", eps)
+    t = timesteps(t, len(xt), 1, schedule.n_steps)
     alpha_bar = at(schedule.alpha_bar, t, xt)
     return (xt - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
@@ -58,10 +52,7 @@ def predict_eps(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, x0: Tensor
 
     xt, x0: (n, n_dim). t: an int or (n,) int64 in 1..T.
     """
-    if xt.shape != x0.shape:
-        raise ValueError(
-            f"xt and x0 must have the same shape, got {tuple(xt.shape)} and {tuple(x0.shape)}"
-        )
+    same_shape("xt", xt, "x0", x0)
     t = timesteps(t, len(xt), 1, schedule.n_steps)
     alpha_bar = at(schedule.alpha_bar, t, xt)
     return (xt - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()

@@ -38,6 +38,8 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
     x: (n, 2), y: (m, 2). 0 for equal histograms, 1 for disjoint ones. Points outside the grid
     share one more cell.
     """
+    if not 0 < limit < math.inf:
+        raise ValueError(f"limit must be positive and finite, got {limit}")
 
     def shares(sample: np.ndarray) -> np.ndarray:
         edges = np.linspace(-limit, limit, integer("bins", bins, 1) + 1)

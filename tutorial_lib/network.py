@@ -40,6 +40,9 @@ class Denoiser(nn.Module):
         Raises ValueError or TypeError for a shape or a t that does not fit.
         """
         points("xt", xt, self.n_dim)
+        dtype = self.layers[0].weight.dtype
+        if xt.dtype != dtype:
+            raise TypeError(f"xt must be {dtype} like the weights, got {xt.dtype}")
         time = self.scaled_time(timesteps(t, len(xt), 1, self.n_steps))
         if isinstance(time, Tensor):
             column = time[:, None].to(xt)

@@ -8,7 +8,7 @@ closed form. Both classes are callables (xt, t) -> eps, so they can stand in for
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import integer, points, timesteps
+from tutorial_lib._arguments import integer, points, same_shape, timesteps
 from tutorial_lib.data import Mixture
 from tutorial_lib.forward import at, diffuse
 from tutorial_lib.schedule import NoiseSchedule
@@ -65,7 +65,7 @@ class DataDenoiser:
 
     E[x0 | xt] is the mean of the points, weighted by how likely each is to have become xt. A
     `chunk` of rows of xt is compared with all points at a time, so memory stays at
-    chunk * n_data * 4 bytes.
+    a few arrays of chunk * n_data numbers.
     """
 
     def __init__(self, data: Tensor, schedule: NoiseSchedule, *, chunk: int = 512):
@@ -122,7 +122,9 @@ def excess_loss(denoiser, exact: ExactDenoiser, t: int) -> float:
     """
     x, weight = _quadrature(exact, t)
     with torch.no_grad():
-        error = denoiser(x.float(), t).double() - exact(x, t)
+        eps_hat = denoiser(x.float(), t).double()
+    same_shape("x", x, "the denoiser's answer", eps_hat)
+    error = eps_hat - exact(x, t)
     return float(weight @ error.square()[:, 0])
 
 
@@ -134,8 +136,11 @@ def denoising_loss(
     x0: (n, n_dim), n >= 2, fresh data in standardised units. t: an int in 1..T. The second number
     is the standard error of the mean.
     """
+    if len(points("x0", x0)) < 2:
+        raise ValueError(f"x0 must have at least 2 rows, got {len(x0)}")
     eps = torch.randn(x0.shape, generator=generator)
     with torch.no_grad():
-        error = denoiser(diffuse(schedule, x0, t, eps), t) - eps
-    squared = error.double().square().mean(1)
+        eps_hat = denoiser(diffuse(schedule, x0, t, eps), t)
+    same_shape("x0", x0, "the denoiser's answer", eps_hat)
+    squared = (eps_hat - eps).double().square().mean(1)
     return float(squared.mean()), float(squared.std() / len(squared) ** 0.5)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import integer
+from tutorial_lib._arguments import integer, same_shape, timesteps
 from tutorial_lib.schedule import NoiseSchedule
 
 Denoise = Callable[[Tensor, int], Tensor]
@@ -18,8 +18,11 @@ def reverse_step(
     """x[t-1] from x[t] (Ho et al. 2020, algorithm 2, line 4); no noise is added at t = 1.
 
     xt, eps_hat (the predicted noise), z (standard normal): (n, n_dim). t: an int in 1..T.
-    sigma: (T+1,), how much of z to add at each step.
+    sigma: (T+1,), how much of z to add at each step. Raises ValueError where they do not fit.
     """
+    same_shape("xt", xt, "the predicted noise", eps_hat)
+    same_shape("xt", xt, "z", z)
+    t = timesteps(t, len(xt), 1, schedule.n_steps)
     beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
     mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
     return mean + sigma[t] * z if t > 1 else mean
@@ -29,7 +32,12 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
     """x[s] from x[t], s < t, without fresh noise (Song et al. 2021, eq. 12 with sigma = 0).
 
     Take the predicted noise out, shrink to what is left at s, put that much noise back.
+    xt, eps_hat: (n, n_dim). t, s: ints with 0 <= s < t <= T. Raises ValueError otherwise.
     """
+    same_shape("xt", xt, "the predicted noise", eps_hat)
+    t = timesteps(t, len(xt), 1, schedule.n_steps)
+    if integer("s", s, 0) >= t:
+        raise ValueError(f"s must be less than t = {t}, got {s}")
     # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.
     ratio = schedule.alpha[s + 1 : t + 1].prod()
     noise_t, noise_s = (1 - schedule.alpha_bar[t]).sqrt(), (1 - schedule.alpha_bar[s]).sqrt()
@@ -56,10 +64,7 @@ def sample(
     noise at the start, [0] the sample. Raises ValueError where n, n_dim or n_steps does not fit.
     """
     sigma = schedule.sigma if sigma is None else sigma
-    if sigma.shape != schedule.beta.shape:
-        raise ValueError(
-            f"sigma must have shape {tuple(schedule.beta.shape)}, got {tuple(sigma.shape)}"
-        )
+    same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
 
     def step(xt: Tensor, t: int) -> Tensor:
         z = torch.randn(xt.shape, generator=generator)
@@ -86,7 +91,9 @@ def sample_ddim(
     """
     if integer("n_steps", n_steps, 1) > schedule.n_steps:
         raise ValueError(f"n_steps must be at most T = {schedule.n_steps}, got {n_steps}")
-    stops = torch.linspace(schedule.n_steps, 0, n_steps + 1).round().int().tolist()
+    stops = (
+        torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int().tolist()
+    )
     next_stop = dict(pairwise(stops))
 
     def step(xt: Tensor, t: int) -> Tensor:
@@ -110,7 +117,9 @@ def _noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator)
             f"denoiser and schedule must have the same number of steps, "
             f"got {n_steps} and {schedule.n_steps}"
         )
-    return torch.randn(n, integer("n_dim", n_dim or known, 1), generator=generator)
+    return torch.randn(
+        n, integer("n_dim", known if n_dim is None else n_dim, 1), generator=generator
+    )
 
 
 @torch.no_grad()

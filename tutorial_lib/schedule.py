@@ -9,7 +9,7 @@ from torch import Tensor
 from tutorial_lib._arguments import integer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseSchedule:
     """The constants of the diffusion process (Ho et al. 2020, section 2).
 
@@ -21,16 +21,20 @@ class NoiseSchedule:
     beta: Tensor
 
     def __post_init__(self):
-        beta = torch.as_tensor(self.beta)
+        beta = torch.as_tensor(self.beta).float()
         if beta.ndim != 1 or len(beta) < 3:
             raise ValueError(
                 f"beta must have shape (T+1,) with T >= 2, got shape {tuple(beta.shape)}"
             )
         if beta[0] != 0:
             raise ValueError(f"beta[0] must be 0 (clean data), got {float(beta[0])}")
-        if not ((beta[1:] > 0) & (beta[1:] < 1)).all():
-            raise ValueError("beta[1..T] must lie strictly between 0 and 1")
-        object.__setattr__(self, "beta", beta.float())
+        alpha = 1 - beta[1:]  # a beta below 6e-8 is lost here: float32 has 1 - beta = 1
+        if not ((alpha > 0) & (alpha < 1)).all():
+            raise ValueError(
+                "beta[1..T] must lie strictly between 0 and 1, as must 1 - beta in float32; "
+                f"got values from {float(beta[1:].min())} to {float(beta[1:].max())}"
+            )
+        object.__setattr__(self, "beta", beta)
 
     @classmethod
     def linear(

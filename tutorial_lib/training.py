@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 
-from tutorial_lib._arguments import finite, integer, points
+from tutorial_lib._arguments import finite, integer, points, same_shape
 from tutorial_lib.forward import diffuse
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -53,9 +54,10 @@ class Trainer:
                 f"denoiser and schedule must have the same number of steps, "
                 f"got {denoiser.n_steps} and {schedule.n_steps}"
             )
-        if not callable(learning_rate) and not 0 < learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
-        self.network, self.x0, self.schedule = denoiser, x0, schedule
+        if not callable(learning_rate):
+            _positive("learning_rate", learning_rate)
+        self.network, self.schedule = denoiser, schedule
+        self.x0 = x0.to(next(denoiser.parameters()).dtype)  # NumPy's data are float64
         self.batch_size = integer("batch_size", batch_size, 1)
         self.learning_rate, self.generator = learning_rate, generator
         self.optimizer = torch.optim.Adam(denoiser.parameters(), fused=True)
@@ -85,8 +87,8 @@ class Trainer:
             raise ValueError(f"give one of steps and seconds, got {steps=} and {seconds=}")
         if steps is not None:
             integer("steps", steps, 1)
-        elif not 0 < seconds < math.inf:
-            raise ValueError(f"seconds must be positive and finite, got {seconds}")
+        else:
+            _positive("seconds", seconds)
         return self._run(steps, seconds)
 
     def _run(self, steps: int | None, seconds: float | None) -> Iterator[Step]:
@@ -100,7 +102,9 @@ class Trainer:
     def _step(self) -> float:
         index = len(self.losses) + 1
         x0, t, eps = self.batch()
-        loss = mse_loss(self.network(diffuse(self.schedule, x0, t, eps), t), eps)
+        eps_hat = self.network(diffuse(self.schedule, x0, t, eps), t)
+        same_shape("eps", eps, "the denoiser's answer", eps_hat)
+        loss = mse_loss(eps_hat, eps)
         rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
@@ -120,17 +124,25 @@ class Trainer:
             mean.lerp_(latest, weight)
 
 
+def _positive(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+
+
 @contextmanager
 def _interrupts_held():
     """Let Ctrl-C (or the notebook's stop button) wait until the block is done."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread receives interrupts
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is None or threading.current_thread() is not threading.main_thread():
+        yield  # interrupts go to the main thread, and not to Python if their handler is not its own
         return
     held = []
-    handler = signal.signal(signal.SIGINT, lambda *_: held.append(True))
+    signal.signal(signal.SIGINT, lambda *_: held.append(True))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-    if held:
-        raise KeyboardInterrupt
+    if held and callable(handler):
+        handler(signal.SIGINT, None)  # Python's own raises KeyboardInterrupt

@@ -10,7 +10,7 @@ const VIRIDIS = ["440154", "471365", "482475", "463480", "414487", "3b528b", "35
   "25848e", "21918c", "1e9c89", "22a884", "2fb47c", "44bf70", "5ec962", "7ad151", "9bd93c", "bddf26", "dfe318", "fde725"]
   .map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 const CSS = `
-.scrubber { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0 }
+.scrubber { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0; padding: 0 4px }
 .scrubber, .scrubber * { box-sizing: border-box }
 .scrubber-title { font-weight: 600; text-align: center }
 .scrubber-panels { display: flex; flex-wrap: wrap; gap: 6px 16px; justify-content: center; align-items: flex-end }
@@ -282,11 +282,11 @@ const DRAW = {
 
 // Fills `root` with the player and returns it. `load` gives it frames; `changed` is told every new t.
 export function mount(root, changed = () => {}) {
-  const keys = {}; // JupyterLab looks for it on the focused element itself
+  const keys = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab looks for it on the focused element itself
   const calm = globalThis.matchMedia("(prefers-reduced-motion: reduce)");
   const slider = make("input", { type: "range", min: 0, step: 1, ...keys });
   const [first, last] = [make("span"), make("span")], reading = make("output", { className: "scrubber-t", "aria-live": "off" });
-  const play = make("button", { type: "button", className: "scrubber-play", textContent: "\u25b6\ufe0e Play", ...keys });
+  const play = make("button", { type: "button", className: "scrubber-play", textContent: "\u25b6\ufe0e Play", "aria-label": "Play", ...keys });
   const back = make("button", { type: "button", textContent: "\u2039", "aria-label": "one frame back", ...keys });
   const forth = make("button", { type: "button", textContent: "\u203a", "aria-label": "one frame forward", ...keys });
   const speed = make("select", { "aria-label": "speed", ...keys },
@@ -347,6 +347,7 @@ export function mount(root, changed = () => {}) {
       if (on && !player.playing) requestAnimationFrame(step);
       player.playing = on;
       play.textContent = on ? "\u275a\u275a Pause" : "\u25b6\ufe0e Play";
+      play.setAttribute("aria-label", on ? "Pause" : "Play"); // without the sign
       text.setAttribute("aria-live", on ? "off" : "polite"); // nobody can listen to that many texts
       anchor();
     },

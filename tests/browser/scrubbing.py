@@ -1,0 +1,76 @@
+"""What the browser tests do with a scrubber on a page."""
+
+
+def listen(page):
+    """A list that fills with the page's errors."""
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            message.type == "error"
+            and errors.append(message.text + " " + str(message.location.get("url", "")))
+        ),
+    )
+    return errors
+
+
+class Scrubber:
+    """One scrubber on a page: what it shows, and its controls."""
+
+    def __init__(self, root):
+        self.root, self.page = root, root.page
+        self.slider = root.get_by_role("slider")
+        self.play = root.locator(".scrubber-play")
+        self.canvas = root.locator(".scrubber-panel > canvas")
+        self.slider.wait_for()
+        self.wait_for("player?.spec")
+
+    def read(self, expression):
+        """The value of a JavaScript expression of `player` and `root`."""
+        return self.root.evaluate(
+            f"root => {{ const player = root.scrubber; return ({expression}) }}"
+        )
+
+    def wait_for(self, expression):
+        """Wait until such an expression is true."""
+        code = f"root => {{ const player = root.scrubber; return ({expression}) }}"
+        self.page.wait_for_function(code, arg=self.root.element_handle())
+
+    @property
+    def t(self):
+        return self.read("player.t")
+
+    @property
+    def frame(self):
+        return self.read("player.frame")
+
+    def pixels(self, panel=0):
+        """A text that is different when a pixel is."""
+        return self.read(f"player.panels[{panel}].canvas.toDataURL()")
+
+    def press(self, *keys):
+        self.slider.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def bar_heights(self):
+        """The bars' heights, read off the canvas in units of the y axis, and a pixel's height."""
+        return self.read(
+            """(() => {
+              const panel = player.panels[0], { canvas, box } = panel, [lo, hi] = panel.limits;
+              const scale = canvas.width / canvas.clientWidth;
+              const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+              const isBar = (x, y) => [0x56, 0xB4, 0xE9].every(
+                (value, c) => Math.abs(image.data[4 * (y * canvas.width + x) + c] - value) < 40);
+              const bins = panel.tracks.bars.shape[1], heights = [];
+              const unit = (panel.y_limits[1] - panel.y_limits[0]) / (box.height * scale);
+              for (let i = 0; i < bins; i++) {
+                const x = Math.floor(panel.x(lo + (hi - lo) * (i + 0.45) / bins) * scale);
+                let count = 0;
+                for (let y = 0; y < canvas.height; y++) count += isBar(x, y);
+                heights.push(count * unit);
+              }
+              return [heights, unit];
+            })()"""
+        )

@@ -1,0 +1,226 @@
+"""The scrubber in a saved page, opened from disk; no server, no kernel, no network."""
+
+import nbformat
+import numpy as np
+import pytest
+from nbconvert import HTMLExporter
+from scrubbing import Scrubber, listen
+
+from tutorial_lib import scrubber as lib
+from tutorial_lib.scrubber.player import fragment, pack, specify
+
+RNG = np.random.default_rng(5)
+SAMPLES = 0.3 + 0.5 * RNG.normal(size=(41, 3000))
+CURVE = np.exp(-0.5 * ((np.linspace(-3, 3, 121) - 0.3) / 0.5) ** 2) / (0.5 * np.sqrt(2 * np.pi))
+PATH = np.cumsum(0.2 * RNG.normal(size=(41, 120, 2)), 0)
+PANELS = {
+    "bars": lib.bars(SAMPLES, curve=np.linspace(0.5, 1, 41)[:, None] * CURVE),
+    "curves": lib.curves({"a": np.sin(np.linspace(0, 6, 50) + np.arange(41)[:, None]), "b": CURVE}),
+    "points": lib.points(PATH, trails=5, arrows=RNG.normal(size=(41, 9, 4)), labels=("walkers",)),
+    "classes": lib.points(PATH, color=np.arange(120) % 10, labels=[str(k) for k in range(10)]),
+    "density": lib.density(np.repeat(PATH, 4, 1) + 0.1 * RNG.normal(size=(41, 480, 2)), bins=30),
+    "images": lib.images(RNG.random((41, 6, 8, 8)), columns=3),
+}
+NASTY = "</script><script>window.hacked = 1</script> \u2028\u2029 \"'`${1}<b>&amp;\\ <!--"
+
+
+def output(*panels, title=""):
+    spec = specify(panels, None, "t", title, None, None, 20)
+    return fragment(pack(spec, [panel.tracks for panel in panels]), spec)
+
+
+@pytest.fixture
+def show(chromium, tmp_path):
+    """Opens page fragments as a file; the console must be clean at the end."""
+    contexts, errors = [], []  # errors: a list for each page
+
+    def opened(body, width=900, **options):
+        file = tmp_path / "page.html"
+        head = "<!doctype html><meta charset=utf-8><meta name=color-scheme content='light dark'>"
+        if "<html" not in body:
+            body = f"{head}<meta name=viewport content='width=device-width'>{body}"
+        file.write_text(body, encoding="utf-8")
+        viewport = {"width": width, "height": 700}
+        context = chromium.new_context(viewport=viewport, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        errors.append(listen(page))
+        page.goto(file.as_uri())
+        page.wait_for_selector(".scrubber input")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not [e for page in errors for e in page if "ERR_INTERNET_DISCONNECTED" not in e]
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_every_kind_changes_with_the_slider(show, kind):
+    page = show(output(PANELS[kind]))
+    scrubber = Scrubber(page.locator(".scrubber"))
+    seen = {scrubber.pixels()}
+    for key in ("ArrowRight", "PageUp", "End"):
+        scrubber.press(key)
+        seen.add(scrubber.pixels())
+    assert len(seen) == 4
+
+
+def test_two_panels_share_a_slider(show):
+    page = show(output(PANELS["bars"], PANELS["density"]))
+    scrubber = Scrubber(page.locator(".scrubber"))
+    before = [scrubber.pixels(0), scrubber.pixels(1)]
+    scrubber.press("End")
+    assert scrubber.pixels(0) != before[0]
+    assert scrubber.pixels(1) != before[1]
+
+
+def test_exported_notebook_works_with_the_network_cut(show):
+    data = {"text/html": output(PANELS["bars"], title="exported")}
+    cell = nbformat.v4.new_code_cell("scrub()")
+    cell.outputs = [nbformat.v4.new_output("display_data", data)] * 2
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    page = show(page)
+    page.wait_for_function("document.querySelectorAll('.scrubber').length === 2")
+    one, two = (Scrubber(page.locator(".scrubber").nth(k)) for k in range(2))
+    before = one.pixels()
+    one.press("ArrowRight", "ArrowRight")
+    assert (one.t, two.t) == (2, 0)
+    assert one.pixels() != before
+    two.press("End")
+    assert (one.t, two.t) == (2, 40)
+
+
+def test_showing_a_copy_later_leaves_the_first_as_it_is(show):
+    page = show(output(PANELS["bars"]))
+    one = Scrubber(page.locator(".scrubber"))
+    one.press("ArrowRight", "ArrowRight")
+    page.evaluate(
+        """() => {
+          const copy = document.createElement('div'), script = document.createElement('script');
+          copy.innerHTML = `<div data-scrubber="${ROOT.dataset.scrubber}"></div>`;
+          script.textContent = document.querySelector('script').textContent;
+          copy.append(script);
+          document.body.append(copy);
+        }""".replace("ROOT", "document.querySelector('.scrubber')")
+    )
+    page.wait_for_function("document.querySelectorAll('.scrubber').length === 2")
+    two = Scrubber(page.locator(".scrubber").nth(1))
+    two.press("End")
+    assert (Scrubber(page.locator(".scrubber").nth(0)).t, two.t) == (2, 40)
+
+
+def test_titles_cannot_inject_anything(show):
+    panel = lib.bars(SAMPLES, title=NASTY, label=NASTY, x_label=NASTY)
+    page = show(output(panel, title=NASTY))
+    assert page.evaluate("window.hacked") is None
+    shown = page.locator(".scrubber-title").first
+    assert shown.evaluate("element => element.textContent") == NASTY
+    assert page.locator(".scrubber b").count() == 0
+
+
+def test_names_and_text_for_those_who_cannot_see_it(show):
+    page = show(output(PANELS["bars"], title="a name"))
+    group = page.get_by_role("group", name="a name")
+    scrubber = Scrubber(group)
+    slider = group.get_by_role("slider", name="t")
+    scrubber.press("ArrowRight", "ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "t = 2"
+    for role, name in [
+        ("button", "Play"),
+        ("button", "one frame back"),
+        ("button", "one frame forward"),
+        ("combobox", "speed"),
+        ("checkbox", "loop"),
+        ("img", "a name"),
+    ]:
+        assert group.get_by_role(role, name=name, exact=True).count() == 1, name
+    text = group.locator(".scrubber-text")
+    assert text.inner_text() == "mean 0.31, standard deviation 0.50, 1 mode"
+    assert text.get_attribute("aria-live") == "polite"
+    scrubber.play.click()
+    assert text.get_attribute("aria-live") == "off"
+    assert group.get_by_role("button", name="Pause", exact=True).count() == 1
+
+
+def test_focus_is_visible_on_every_control(show):
+    page = show(output(PANELS["bars"]))
+    page.wait_for_function("document.querySelector('.scrubber').scrubber.spec")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        style = "getComputedStyle(document.activeElement)"
+        assert page.evaluate(f"{style}.outlineStyle") == "solid"
+        assert page.evaluate("document.activeElement.dataset.lmSuppressShortcuts") == "true"
+
+
+def test_step_buttons_and_touch(show):
+    page = show(output(PANELS["bars"]), width=380, has_touch=True)
+    scrubber = Scrubber(page.locator(".scrubber"))
+    page.get_by_label("one frame forward").tap()
+    assert scrubber.frame == 1
+    page.get_by_label("one frame back").tap()
+    assert scrubber.frame == 0
+    box = scrubber.slider.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert abs(scrubber.frame - 20) <= 1
+
+
+@pytest.mark.parametrize("kind", PANELS)
+@pytest.mark.parametrize("width", [320, 380, 900])
+def test_fits_the_width(show, kind, width):
+    page = show(output(PANELS[kind], title="a title"), width=width)
+    Scrubber(page.locator(".scrubber"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_nothing_moves_when_the_numbers_change(show):
+    panel = lib.bars(SAMPLES)
+    spec = specify([panel], np.arange(41) * 250, "count", "", None, ["the same"] * 41, 20)
+    page = show(fragment(pack(spec, [panel.tracks]), spec), width=380)
+    scrubber = Scrubber(page.locator(".scrubber"))
+    heights = []
+    for key in ("Home", "ArrowRight", "End"):
+        scrubber.press(key)
+        heights.append(scrubber.read("root.offsetHeight"))
+    assert len(set(heights)) == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_ink_stands_out_in_both_themes(show, scheme):
+    page = show(output(PANELS["curves"]), color_scheme=scheme)
+    scrubber = Scrubber(page.locator(".scrubber"))
+    assert scrubber.read("player.panels[0].dark") is (scheme == "dark")
+    before = scrubber.pixels()
+    page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
+    page.wait_for_timeout(100)
+    assert scrubber.pixels() != before
+
+
+def test_reduced_motion_plays_slower_and_never_by_itself(show):
+    page = show(output(PANELS["bars"]), reduced_motion="reduce")
+    scrubber = Scrubber(page.locator(".scrubber"))
+    page.wait_for_timeout(300)
+    assert scrubber.frame == 0
+    scrubber.play.click()
+    page.wait_for_timeout(900)
+    assert 3 <= scrubber.frame <= 6  # 5 frames a second, not 20
+
+
+def test_sharp_on_a_dense_screen(show):
+    page = show(output(PANELS["bars"]), device_scale_factor=2)
+    scrubber = Scrubber(page.locator(".scrubber"))
+    assert scrubber.read("player.panels[0].canvas.width / player.panels[0].canvas.clientWidth") == 2
+
+
+def test_density_shows_the_first_axis_to_the_right_and_the_second_upwards(show):
+    values = np.zeros((2, 10, 10))
+    values[:, 8, 1] = 1  # right, low
+    page = show(output(lib.density(values)))
+    scrubber = Scrubber(page.locator(".scrubber"))
+    read = """(x, y) => {
+      const { canvas, box } = player.panels[0], context = canvas.getContext('2d');
+      const at = [box.left + x * box.width, box.top + y * box.height];
+      return [...context.getImageData(...at, 1, 1).data]
+    }"""
+    assert scrubber.read(f"({read})(0.85, 0.85)")[:3] == [253, 231, 37]
+    assert scrubber.read(f"({read})(0.15, 0.15)")[:3] == [68, 1, 84]

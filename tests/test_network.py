@@ -1,0 +1,128 @@
+"""The network: shapes, scaled time, and an initial state that a generator fixes."""
+
+import pytest
+import torch
+from chance import assert_law
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from tutorial_lib import Denoiser
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(st.integers(1, 5), st.integers(2, 50), st.integers(1, 9), st.integers(1, 7))
+def test_output_has_the_shape_of_the_input(n_dim, n_steps, n_hidden, n):
+    denoiser = Denoiser(n_dim, n_steps, n_hidden, generator=seeded())
+    xt = torch.randn(n, n_dim, generator=seeded())
+    t = torch.randint(1, n_steps + 1, (n,), generator=seeded())
+    assert denoiser(xt, t).shape == denoiser(xt, n_steps).shape == (n, n_dim)
+
+
+@pytest.mark.parametrize("t, column", [(1, -0.5), (101, 0.0), (201, 0.5)])
+def test_the_layers_see_xt_and_the_scaled_time(t, column):
+    denoiser, seen = Denoiser(2, 201, 8, generator=seeded()), []
+    denoiser.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    xt = torch.randn(3, 2, generator=seeded())
+    denoiser(xt, t)
+    denoiser(xt, torch.tensor([t, t, t]))
+    for layers_input in seen:
+        assert torch.equal(layers_input, torch.cat([xt, torch.full((3, 1), column)], dim=1))
+
+
+def test_int_and_tensor_t_agree():
+    denoiser, xt = Denoiser(1, 200, generator=seeded()), torch.randn(3, 1, generator=seeded())
+    rows = denoiser(xt, torch.tensor([1, 77, 200]))
+    for i, t in enumerate([1, 77, 200]):
+        assert torch.allclose(denoiser(xt[[i]], t), rows[[i]], atol=1e-6)
+
+
+def test_time_changes_the_answer():
+    denoiser, xt = Denoiser(1, 200, generator=seeded()), torch.zeros(1, 1)
+    assert not torch.allclose(denoiser(xt, 1), denoiser(xt, 200), atol=1e-3)
+
+
+def test_it_is_three_relu_layers_and_a_linear_one():
+    denoiser, xt = Denoiser(2, 10, 5, generator=seeded()), torch.randn(4, 2, generator=seeded())
+    h = torch.cat([xt, torch.full((4, 1), 0.5)], dim=1)
+    *hidden, last = [m for m in denoiser.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(hidden) == 3
+    for layer in hidden:
+        h = (h @ layer.weight.T + layer.bias).clamp(min=0)
+    assert torch.allclose(denoiser(xt, 10), h @ last.weight.T + last.bias, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_dim, n_hidden, count", [(1, 128, 33_537), (2, 256, 133_122)])
+def test_number_of_parameters(n_dim, n_hidden, count):
+    denoiser = Denoiser(n_dim, 200, n_hidden)
+    assert sum(p.numel() for p in denoiser.parameters()) == count
+    assert all(p.requires_grad for p in denoiser.parameters())
+
+
+def test_defaults_are_those_of_the_series():
+    assert Denoiser(n_dim=1, n_steps=200).n_hidden == 128
+
+
+def test_a_generator_fixes_the_weights_and_leaves_the_global_one_alone():
+    state = torch.get_rng_state()
+    one, same, other = (Denoiser(1, 200, 16, generator=seeded(s)) for s in (1, 1, 2))
+    assert all(map(torch.equal, one.parameters(), same.parameters()))
+    assert not any(map(torch.equal, one.parameters(), other.parameters()))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_without_a_generator_the_global_one_is_used():
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        one = Denoiser(1, 200, 4)
+        torch.manual_seed(3)
+        same, other = Denoiser(1, 200, 4), Denoiser(1, 200, 4)
+    assert all(map(torch.equal, one.parameters(), same.parameters()))
+    assert not any(map(torch.equal, one.parameters(), other.parameters()))
+
+
+def test_initial_weights_are_uniform_as_in_pytorch():
+    denoiser = Denoiser(1, 200, 128, generator=seeded())
+    for layer in (m for m in denoiser.modules() if isinstance(m, torch.nn.Linear)):
+        bound = layer.in_features**-0.5
+        law = stats.uniform(-bound, 2 * bound).cdf
+        assert_law(torch.cat([p.detach().flatten() for p in layer.parameters()]), law)
+
+
+@pytest.mark.parametrize("name", ["n_dim", "n_steps", "n_hidden"])
+@pytest.mark.parametrize("value, error", [(0, ValueError), (2.0, TypeError), (True, TypeError)])
+def test_sizes_must_be_positive_integers(name, value, error):
+    with pytest.raises(error, match=f"{name} must be"):
+        Denoiser(**{"n_dim": 1, "n_steps": 200, "n_hidden": 4, name: value})
+
+
+def test_one_step_is_too_few():
+    with pytest.raises(ValueError, match="n_steps must be at least 2, got 1"):
+        Denoiser(1, 1)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3), (0, 2), (4, 2, 1)])
+def test_xt_must_have_the_denoisers_dimension(shape):
+    with pytest.raises(ValueError, match=r"xt must have shape \(n, 2\), got shape"):
+        Denoiser(2, 10, 4)(torch.zeros(shape), 1)
+
+
+@pytest.mark.parametrize("xt", [torch.zeros(4, 2, dtype=torch.int64), [[0.0, 0.0]]])
+def test_xt_must_be_floating_point(xt):
+    with pytest.raises(TypeError, match="xt must be a floating-point tensor"):
+        Denoiser(2, 10, 4)(xt, 1)
+
+
+@pytest.mark.parametrize("t", [0, 11, -1, torch.tensor([1, 2, 0]), torch.tensor([1, 2])])
+def test_t_out_of_range_or_of_another_length_is_refused(t):
+    with pytest.raises(ValueError, match="t must"):
+        Denoiser(2, 10, 4)(torch.zeros(3, 2), t)
+
+
+@pytest.mark.parametrize("t", [1.0, True, torch.ones(3), torch.ones(3, dtype=torch.bool)])
+def test_t_that_is_not_integer_is_refused(t):
+    with pytest.raises(TypeError, match="t must be an int"):
+        Denoiser(2, 10, 4)(torch.zeros(3, 2), t)

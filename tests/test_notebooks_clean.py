@@ -1,0 +1,137 @@
+"""The committed notebooks: executed, in order, without noise, short, small, and self-contained.
+
+Whether they still run is nbval's to say; whether a stored notebook was run at all is not.
+"""
+
+import ast
+import base64
+import copy
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.notebooks import clean
+
+ROOT = Path(__file__).parent.parent
+PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+MAX_CELLS = 50
+MAX_CODE_LINES, MAX_MEDIAN_CODE_LINES = 25, 5
+MAX_NOTEBOOK_BYTES = 1_000_000  # what GitHub still shows quickly
+MAX_PNG_BYTES = 60_000
+
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def outputs(path):
+    return [output for cell in code_cells(path) for output in cell.outputs]
+
+
+def text_of(output):
+    return output.get("text", "") + output.get("data", {}).get("text/plain", "")
+
+
+def test_there_are_notebooks():
+    assert PATHS
+
+
+@each_notebook
+def test_executed_in_order(path):
+    counts = [cell.execution_count for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_without_errors(path):
+    assert [output for output in outputs(path) if output.output_type == "error"] == []
+
+
+@each_notebook
+def test_as_make_notebooks_writes_it(path):
+    """No stderr, no widget without its kernel, no timings, no editor's metadata."""
+    notebook = read(path)
+    nbformat.validate(notebook)
+    cleaned = copy.deepcopy(notebook)
+    clean(cleaned)
+    assert cleaned == notebook
+    assert path.read_text(encoding="utf-8") == nbformat.writes(notebook) + "\n"
+
+
+@each_notebook
+def test_without_memory_addresses(path):
+    assert [t for t in map(text_of, outputs(path)) if re.search(r"\b0x[0-9a-f]{6,}", t)] == []
+
+
+@each_notebook
+def test_small(path):
+    cells = code_cells(path)
+    lines = [sum(bool(line.strip()) for line in cell.source.splitlines()) for cell in cells]
+    assert len(read(path).cells) <= MAX_CELLS
+    assert max(lines) <= MAX_CODE_LINES
+    assert statistics.median(lines) <= MAX_MEDIAN_CODE_LINES
+    assert path.stat().st_size <= MAX_NOTEBOOK_BYTES
+
+
+@each_notebook
+def test_pictures_are_small_and_described(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            if png := output.get("data", {}).get("image/png"):
+                where = f"cell [{cell.execution_count}]"
+                assert len(base64.b64decode(png)) <= MAX_PNG_BYTES, where
+                assert output.metadata.get("image/png", {}).get("alt"), f"{where}: no alt text"
+
+
+@each_notebook
+def test_all_imports_are_in_the_first_code_cell(path):
+    """Also parses every cell as plain Python, so that no `!` or `%` magic gets in."""
+    for number, cell in enumerate(code_cells(path)):
+        nodes = ast.walk(ast.parse(cell.source))
+        found = any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
+        assert found == (number == 0), f"cell [{cell.execution_count}]"
+
+
+@each_notebook
+def test_fetches_nothing(path):
+    assert [cell.source for cell in code_cells(path) if "http" in cell.source] == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *PATHS], ids=lambda path: path.stem)
+def test_relative_links_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
+    local = {t.partition("#")[0] for t in targets if not re.match(r"(\w+:|#)", t)}
+    assert [target for target in sorted(local) if not (path.parent / target).exists()] == []
+
+
+def test_clean_removes_noise_and_keeps_the_rest():
+    widget = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}
+    cell = nbformat.v4.new_code_cell(
+        "1 + 1",
+        execution_count=1,
+        metadata={"tags": ["solution"], "execution": {"iopub.status.busy": "2026-01-01"}},
+        outputs=[
+            nbformat.v4.new_output("stream", name="stderr", text="100%"),
+            nbformat.v4.new_output("display_data", data=widget),
+            nbformat.v4.new_output("execute_result", data={"text/plain": "2"}, execution_count=1),
+        ],
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"state": {}}})
+    identity = cell.id
+    clean(notebook)
+    assert notebook.metadata.keys() == {"kernelspec", "language_info"}
+    assert cell.metadata == {"tags": ["solution"]}
+    assert [output.data for output in cell.outputs] == [{"text/plain": "2"}]
+    assert cell.id == identity

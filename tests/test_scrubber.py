@@ -1,0 +1,412 @@
+"""The scrubber's Python side: checks, numbers, bytes, sizes. tests/browser has the rest."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from traitlets import TraitError
+
+from tutorial_lib import scrubber
+from tutorial_lib.scrubber import encode
+from tutorial_lib.scrubber.arguments import text
+from tutorial_lib.scrubber.player import specify
+
+RNG = np.random.default_rng(0)
+F = 12
+SAMPLES = RNG.normal(size=(F, 500))
+PATH = RNG.normal(size=(F, 30, 2))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Calls `scrub` and returns its two outputs as the notebook would hold them."""
+
+    def run(*panels, **options):
+        outputs = []
+        monkeypatch.setattr(
+            "IPython.display.display",
+            lambda data, raw, metadata=None: outputs.append((data, metadata)),
+        )
+        assert scrubber.scrub(*panels, **options) is None
+        return outputs
+
+    return run
+
+
+def blobs(page):
+    """The module and the data inside a page fragment."""
+    return [base64.b64decode(code) for code in re.findall(r'bytes\("([^"]*)"\)', page)]
+
+
+def content(outputs):
+    """The header and the arrays that the browser unpacks."""
+    return encode.unpack(blobs(outputs[0][0]["text/html"])[1])
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(F, 500), (F, 500, 1)])
+def test_bars_are_numpys_histogram(shape, shown):
+    _, [tracks] = content(shown(scrubber.bars(SAMPLES.reshape(shape), bins=30, limits=(-2, 2))))
+    width = 4 / 30
+    for row, bars in zip(SAMPLES, tracks["bars"]):
+        expected = np.histogram(row, 30, (-2, 2))[0] / (500 * width)
+        np.testing.assert_allclose(bars, expected, atol=0.51 * tracks["bars"].max() / 255)
+    panel = scrubber.bars(SAMPLES, bins=30, limits=(-6, 6))
+    density = [np.histogram(row, 30, (-6, 6), density=True)[0] for row in SAMPLES]
+    np.testing.assert_allclose(panel.tracks["bars"].values, density)
+
+
+def test_mass_outside_the_limits_is_not_shared_out():
+    panel = scrubber.bars(np.array([[0.5, 0.5, 9.0, 9.0]] * 2), bins=4, limits=(0, 4))
+    np.testing.assert_allclose(panel.tracks["bars"].values, [[0.5, 0, 0, 0]] * 2)
+
+
+def test_frames_may_have_different_numbers_of_samples():
+    rows = [RNG.normal(size=n).astype(np.float32) for n in (10, 100, 1000)]
+    panel = scrubber.bars([rows[0], torch.tensor(rows[1])[:, None], rows[2]], bins=20)
+    expected = np.histogram(rows[1], 20, (-3, 3))[0] / (100 * 0.3)
+    np.testing.assert_allclose(panel.tracks["bars"].values[1], expected)
+
+
+def test_tensors_are_taken():
+    panel = scrubber.bars(torch.tensor(SAMPLES), curve=torch.ones(50))
+    np.testing.assert_array_equal(
+        panel.tracks["bars"].values, scrubber.bars(SAMPLES).tracks["bars"].values
+    )
+    assert panel.tracks["curve"].values.shape == (1, 50)
+
+
+def test_points_are_counted_as_numpy_counts_them():
+    edges = np.linspace(-2, 2, 11)
+    panel = scrubber.density(PATH, bins=10, limits=(-2, 2))
+    for frame, cells in zip(PATH, panel.tracks["cells"].values):
+        counts, _, _ = np.histogram2d(*frame.T, bins=(edges, edges))
+        np.testing.assert_allclose(cells, counts / (30 * 0.16))
+
+
+def test_a_fine_curve_is_thinned_without_bending_it():
+    x = np.linspace(-3, 3, 901)
+    panel = scrubber.curves({"sine": np.sin(x)[None] * np.ones((2, 1))})
+    line = panel.tracks["line0"].values
+    assert line.shape == (2, 160)
+    np.testing.assert_allclose(line[0], np.sin(np.linspace(-3, 3, 160)), atol=1e-5)
+
+
+@given(
+    arrays(np.float64, (5, 3, 4), elements=st.floats(-2, 3, width=32)),
+    st.sampled_from([16, 64, 256, 1024, 4096]),
+)
+def test_unpacked_values_are_within_half_a_level(values, levels):
+    track = encode.Track(values, -2.0, 3.0, levels)
+    spec, [tracks] = encode.unpack(encode.pack({"t": [1]}, [{"a": track}]))
+    assert spec["t"] == [1]
+    np.testing.assert_allclose(tracks["a"], values, atol=0.5001 * 5 / (levels - 1))
+    assert spec["tracks"][0]["a"]["bits"] == (8 if levels <= 256 else 16)
+
+
+def test_frames_that_hardly_change_are_stored_as_differences():
+    smooth = np.sin(np.linspace(0, 6, 100) + 0.01 * np.arange(50)[:, None])
+    entry, _ = encode.pack_track(encode.Track(smooth, -1.0, 1.0, 4096))
+    assert entry["diff"][0] == "t"
+    noise = RNG.random((50, 100))
+    entry, _ = encode.pack_track(encode.Track(noise, 0.0, 1.0, 16))
+    assert entry["diff"] == []
+
+
+# ---- texts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("modes", [[0], [-1.2, 1.2], [-2, 0, 2]])
+@pytest.mark.parametrize("n", [300, 10_000])
+def test_text_counts_the_modes(modes, n):
+    samples = RNG.choice(modes, (4, n)) + 0.3 * RNG.normal(size=(4, n))
+    word = f"{len(modes)} mode{'s' * (len(modes) > 1)}"
+    assert all(line.endswith(f", {word}") for line in scrubber.bars(samples).texts)
+
+
+def test_texts_say_what_is_seen():
+    assert scrubber.bars(np.full((2, 9), -0.001)).texts[0].startswith("mean 0.00, standard")
+    line = scrubber.curves({"a": np.zeros((2, 7)), "b": [0, 0, 0, 0, 0, 0.25, 0]}).texts[0]
+    assert line == "largest gap between a and b: 0.250 at 2.00"
+    corner = [[0, 0, 3], [0, 0, 0], [0, 0, 0]]
+    assert "2 of 3 points outside" in scrubber.points([[[0, 0], [9, 0], [0, -9]]] * 2).texts[0]
+    assert "peak 3 at (-1.67, 1.67)" in scrubber.density([corner] * 2).texts[0]
+    assert scrubber.images(np.ones((2, 1, 4, 4))).texts[0] == "mean brightness 1.00, contrast 0.00"
+
+
+def test_describe_replaces_the_texts_and_two_panels_join_theirs(shown):
+    panel = scrubber.bars(SAMPLES, title="left")
+    lines = [f"line {k}" for k in range(F)]
+    assert content(shown(panel, describe=lines))[0]["texts"] == lines
+    two = content(shown(panel, scrubber.points(PATH, title="right")))[0]["texts"][0]
+    assert re.match(r"left: mean .*; right: mean \(", two)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ("$x_t$", "xₜ"),
+        ("$x_0$ given $x_{t-1}$", "x₀ given xₜ₋₁"),
+        (r"$\hat\varepsilon(x_t, t)$", "ε(xₜ, t)"),
+        (r"$\sigma^2$", "σ²"),
+        ("from 5$ up", "from 5$ up"),
+        ("x_t", "x_t"),
+    ],
+)
+def test_formulas_become_plain_text(given, plain):
+    assert text("label", given) == plain
+
+
+# ---- what is shown -------------------------------------------------------------------------------
+
+
+def test_the_same_figure_gives_the_same_bytes(shown):
+    def once():
+        panel = scrubber.bars(SAMPLES, curve=np.ones(50))
+        return json.dumps(shown(panel, t=range(F), title="again"))
+
+    assert once() == once()
+    code = f"""
+import hashlib, json, numpy as np, IPython.display
+from tutorial_lib import scrubber
+outputs = []
+IPython.display.display = lambda data, raw, metadata=None: outputs.append((data, metadata))
+samples = np.random.default_rng(0).normal(size=({F}, 500))
+scrubber.scrub(scrubber.bars(samples, curve=np.ones(50)), t=range({F}), title="again")
+print(hashlib.sha256(json.dumps(outputs).encode()).hexdigest())"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == hashlib.sha256(once().encode()).hexdigest()
+
+
+def test_other_content_has_another_identity(shown):
+    identity = re.compile(r'data-scrubber="(\w+)"')
+    pages = [
+        shown(scrubber.bars(SAMPLES), title=title)[0][0]["text/html"] for title in ("one", "two")
+    ]
+    one, two = (identity.search(page)[1] for page in pages)
+    assert one != two
+    assert f'start("{one}"' in pages[0]  # the script looks for the element by it
+    assert " id=" not in pages[0]  # shown twice, an id would be there twice
+
+
+NASTY = "</script><script>alert(1)</script>\u2028\u2029\"'`${}<!-- <b>&"
+
+
+def test_nothing_the_user_wrote_is_html_or_script(shown):
+    panel = scrubber.points(PATH, title=NASTY, labels=(NASTY,), x_label=NASTY)
+    outputs = shown(panel, title=NASTY, name=NASTY, describe=[NASTY] * F)
+    page = outputs[0][0]["text/html"]
+    assert page.count("<script") == page.count("</script") == 1
+    assert not re.search("<b>|<!--|\u2028|\u2029", page.split("<script>")[1])
+    assert "<b>" not in page
+    assert "&lt;/script&gt;" in page.split("<script>")[0]
+    header, _ = content(outputs)
+    assert header["title"] == header["name"] == header["texts"][0] == NASTY
+    assert header["panels"][0]["labels"] == [NASTY]
+
+
+def test_a_page_without_scripts_has_words_and_no_controls(shown):
+    page = shown(scrubber.bars(SAMPLES), title="noise")[0][0]["text/html"]
+    rest = page.split("<script>")[0]
+    assert "Interactive figure" in rest
+    assert "noise. Five frames from t = 0 (mean" in rest
+    assert not re.search("<(input|button|select|canvas|style)", page)
+
+
+def test_the_strip_is_a_small_image_with_a_description(shown):
+    data, metadata = shown(
+        scrubber.bars(SAMPLES), t=np.arange(F)[::-1] * 10, title="noise", describe=["so"] * F
+    )[1]
+    alt = metadata["image/png"]["alt"]
+    assert alt == "noise. Five frames from t = 110 (so) to t = 0 (so)."
+    png = base64.b64decode(data["image/png"])
+    assert PIL.Image.open(io.BytesIO(png)).width == 800
+    assert b"tEXt" not in png
+    assert b"tIME" not in png
+
+
+PANELS = {
+    "bars": lambda: scrubber.bars(SAMPLES),
+    "curves": lambda: scrubber.curves({"a": RNG.normal(size=(F, 50)), "b": np.ones(40)}),
+    "points": lambda: scrubber.points(PATH, trails=3, arrows=np.ones((5, 4))),
+    "density": lambda: scrubber.density(RNG.random((F, 64, 64))),
+    "images": lambda: scrubber.images(RNG.random((F, 25, 28, 28))),
+}
+
+
+@pytest.mark.parametrize("left", PANELS)
+@pytest.mark.parametrize("right", PANELS)
+def test_every_strip_is_small_enough(left, right, shown):
+    png = base64.b64decode(shown(PANELS[left](), PANELS[right]())[1][0]["image/png"])
+    assert len(png) <= 60_000
+
+
+def size(outputs):
+    return len(json.dumps(outputs))
+
+
+def test_one_dimension_adds_less_than_40_kb_and_is_quick(shown):
+    t = np.arange(200)
+    share = np.exp(-t / 50)[:, None]
+    x0 = np.where(RNG.random(10_000) < 0.3, -1.4, 0.6) + 0.4 * RNG.normal(size=10_000)
+    samples = np.sqrt(share) * x0 + np.sqrt(1 - share) * RNG.normal(size=(200, 10_000))
+    x, variance = np.linspace(-3, 3, 201), share * 0.16 + 1 - share
+    curve = sum(
+        w * np.exp(-0.5 * (x - m * np.sqrt(share)) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+        for w, m in [(0.3, -1.4), (0.7, 0.6)]
+    )
+    seconds = []
+    for _ in range(4):  # the first imports matplotlib
+        start = time.process_time()
+        outputs = shown(scrubber.bars(samples, curve=curve), t=t, title="forward")
+        seconds.append(time.process_time() - start)
+    assert size(outputs) <= 40_000
+    assert min(seconds[1:]) <= 0.3
+
+
+def test_two_dimensions_add_less_than_400_kb(shown):
+    walk = np.cumsum(0.1 * RNG.normal(size=(201, 500, 2)), 0)
+    assert size(shown(scrubber.points(walk, trails=10))) <= 400_000
+    cloud = RNG.normal(size=(200, 5_000, 2))
+    assert size(shown(scrubber.density(cloud, bins=64))) <= 400_000
+
+
+def test_what_would_not_fit_in_a_notebook_is_refused(shown):
+    with pytest.raises(ValueError, match=r"takes \d+ kB; allowed: 1000 kB; give fewer"):
+        shown(scrubber.points(RNG.normal(size=(300, 2500, 2))))
+
+
+# ---- bad arguments -------------------------------------------------------------------------------
+
+BARS = scrubber.bars(SAMPLES)
+OTHER = scrubber.bars(SAMPLES[:5])
+HOLE = np.where(np.arange(500) == 3, np.nan, SAMPLES)
+LINE = np.ones((F, 9))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: scrubber.bars(SAMPLES[0]), ValueError, r"samples has the shape \(500,\); .*F, n"),
+        (lambda: scrubber.bars(PATH), ValueError, r"samples has the shape \(12, 30, 2\)"),
+        (lambda: scrubber.bars(HOLE), ValueError, "samples.* NaN"),
+        (lambda: scrubber.bars(SAMPLES[:, :0]), ValueError, "samples.*none of them 0"),
+        (lambda: scrubber.bars([["a"]]), TypeError, "samples.*dtype"),
+        (lambda: scrubber.bars([]), ValueError, "samples"),
+        (lambda: scrubber.bars(SAMPLES, bins=1), ValueError, "bins is 1; allowed.*least 2"),
+        (lambda: scrubber.bars(SAMPLES, bins=9.5), TypeError, "bins is 9.5"),
+        (lambda: scrubber.bars(SAMPLES, limits=(3, -3)), ValueError, "limits.*low < high"),
+        (lambda: scrubber.bars(SAMPLES, limits=3), TypeError, "limits is 3"),
+        (lambda: scrubber.bars(SAMPLES, curve=LINE[:5]), ValueError, "samples has 12, curve has 5"),
+        (lambda: scrubber.bars(SAMPLES, curve=-LINE), ValueError, "curve .*negative"),
+        (lambda: scrubber.bars(SAMPLES, title=3), TypeError, "title is 3; allowed: text"),
+        (lambda: scrubber.curves({}), ValueError, "y has 0 curves"),
+        (
+            lambda: scrubber.curves({"a": LINE, "b": LINE[:3]}),
+            ValueError,
+            "number of frames|frames",
+        ),
+        (lambda: scrubber.curves({"a": LINE[:, :1]}), ValueError, "one point"),
+        (lambda: scrubber.curves([LINE], labels=["a", "b"]), ValueError, "labels has 2"),
+        (lambda: scrubber.curves({3: LINE}), TypeError, "label of y is 3"),
+        (lambda: scrubber.points(SAMPLES), ValueError, r"xy has the shape .*\(F, n, 2\)"),
+        (lambda: scrubber.points(PATH, trails=-1), ValueError, "trails is -1"),
+        (lambda: scrubber.points(PATH, arrows=PATH), ValueError, "arrows has the shape"),
+        (lambda: scrubber.points(PATH, color=[1, 2]), ValueError, "color has 2 values"),
+        (lambda: scrubber.points(PATH, color=[10] * 30), ValueError, "color.*0..9"),
+        (lambda: scrubber.points(PATH, labels=["a"] * 11), ValueError, "labels has 11"),
+        (lambda: scrubber.density(-np.ones((F, 4, 4))), ValueError, "none negative"),
+        (lambda: scrubber.density(np.ones((F, 4, 4)), top=0), ValueError, "top is 0"),
+        (lambda: scrubber.images(2 * np.ones((F, 3, 4, 4))), ValueError, r"allowed: \[0, 1\]"),
+        (lambda: scrubber.images(np.ones((F, 4, 4))), ValueError, r"F, k, H, W"),
+        (lambda: scrubber.images(np.ones((F, 3, 4, 4)), columns=0), ValueError, "columns is 0"),
+        (lambda: scrubber.scrub(), ValueError, "0 panels given; allowed: one or two"),
+        (lambda: scrubber.scrub(BARS, BARS, BARS), ValueError, "3 panels given"),
+        (lambda: scrubber.scrub(SAMPLES), TypeError, "panels holds a ndarray"),
+        (lambda: scrubber.scrub(BARS, OTHER), ValueError, "12 and 5 frames"),
+        (lambda: scrubber.scrub(scrubber.bars(SAMPLES[:1])), ValueError, "at least 2"),
+        (lambda: scrubber.scrub(BARS, t=range(F + 1)), ValueError, "t has 13 values.*12 frames"),
+        (lambda: scrubber.scrub(BARS, t=[1, 1, *range(2, F)]), ValueError, "t is not in order"),
+        (lambda: scrubber.scrub(BARS, t=[*range(F - 1), np.inf]), ValueError, "t holds NaN or inf"),
+        (lambda: scrubber.scrub(BARS, start=F), ValueError, "start is 12; allowed.* 0 to 11"),
+        (lambda: scrubber.scrub(BARS, describe=["a"]), ValueError, "describe has 1 texts"),
+        (lambda: scrubber.scrub(BARS, describe=[1] * F), TypeError, "describe is 1"),
+        (lambda: scrubber.scrub(BARS, fps=0), ValueError, "fps is 0"),
+        (lambda: scrubber.scrub(BARS, fps="fast"), TypeError, "fps is 'fast'"),
+        (lambda: scrubber.scrub(BARS, name=None), TypeError, "name is None"),
+    ],
+)
+def test_bad_arguments_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_tensor_with_a_gradient_is_refused_with_advice():
+    with pytest.raises(TypeError, match=r"samples cannot be read.*detach"):
+        scrubber.bars(torch.ones(3, 4, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    ("t", "kept"),
+    [
+        (np.arange(F)[::-1], list(range(F))[::-1]),
+        (torch.arange(F), list(range(F))),
+        (np.linspace(0, 1, F), [float(f"{v:.6g}") for v in np.linspace(0, 1, F)]),
+        (None, list(range(F))),
+    ],
+)
+def test_t_stays_in_the_given_order(t, kept):
+    spec = specify([BARS], t, "t", "", None, None, 20)
+    assert spec["t"] == kept
+    assert [type(value) for value in spec["t"]] == [type(value) for value in kept]
+
+
+# ---- the widget ----------------------------------------------------------------------------------
+
+
+def test_widget_takes_and_tells_t():
+    widget = scrubber.widget(BARS, t=np.arange(F)[::-1] * 5, start=20)
+    assert widget.t == 20
+    told = []
+    widget.observe(lambda change: told.append(change.new), "t")
+    widget.t = 35
+    widget.t = 41.9  # to the nearest frame
+    assert told == [35, 40]
+    assert type(widget.t) is int
+    with pytest.raises(TraitError, match=r"t is 99; allowed: 0 to 55"):
+        widget.t = 99
+
+
+def test_refill_replaces_the_data_and_keeps_t():
+    widget = scrubber.widget(BARS, start=7, title="kept", name="step")
+    widget.refill(scrubber.bars(SAMPLES + 1))
+    spec, [tracks] = encode.unpack(widget._data)
+    assert (widget.t, spec["start"], spec["title"], spec["name"]) == (7, 7, "kept", "step")
+    expected = scrubber.bars(SAMPLES + 1).tracks["bars"].values
+    np.testing.assert_allclose(tracks["bars"], expected, atol=0.01)
+    before = widget._data
+    with pytest.raises(ValueError, match="5 frames"):
+        widget.refill(OTHER, t=range(4))
+    assert widget._data == before
+    widget.refill(OTHER, t=[0, 1, 2, 3, 4])
+    assert widget.t == 4
+
+
+def test_importing_it_draws_and_hosts_nothing():
+    code = "import sys; from tutorial_lib import scrubber; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"matplotlib", "anywidget", "ipywidgets"} & set(run.stdout.split())

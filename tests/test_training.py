@@ -1,0 +1,97 @@
+"""Training: what is drawn, what a step does, and that a run can be cut anywhere and continued."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from chance import assert_law, assert_shares
+from scipy import stats
+from trainers import make, same, seeded
+
+from tutorial_lib import diffuse
+
+
+def test_t_is_drawn_evenly_from_1_to_T():
+    _, t, _ = make(n_steps=7, batch_size=70_000).batch()
+    assert t.unique().tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert t.dtype == torch.int64
+    assert_shares(t.bincount()[1:], torch.ones(7))
+
+
+def test_rows_are_drawn_evenly_and_the_noise_is_standard_normal():
+    trainer = make(batch_size=50_000)
+    x0, _, eps = trainer.batch()
+    values, counts = x0[:, 0].unique(return_counts=True)
+    assert torch.equal(values, trainer.x0[:, 0].sort().values)
+    assert_shares(counts, torch.ones(50))
+    assert eps.shape == x0.shape
+    assert_law(eps, stats.norm.cdf)
+
+
+def test_rows_timesteps_and_noise_are_independent():
+    x0, t, eps = (v.flatten().double() for v in make(batch_size=50_000).batch())
+    correlation = torch.corrcoef(torch.stack([x0, t, eps]))
+    assert (correlation - torch.eye(3)).abs().max() < 5 / 50_000**0.5
+
+
+def test_the_loss_is_the_mean_squared_error_of_the_batch():
+    trainer, twin = make(), make()
+    x0, t, eps = twin.batch()
+    error = twin.network(diffuse(twin.schedule, x0, t, eps), t) - eps
+    step = next(trainer.run(steps=1))
+    assert step.loss == pytest.approx(error.square().mean().item(), rel=1e-6)
+
+
+def test_steps_are_counted_from_1_over_the_trainers_life():
+    trainer = make()
+    first, second = list(trainer.run(steps=3)), list(trainer.run(steps=2))
+    assert [step.index for step in first + second] == [1, 2, 3, 4, 5]
+    assert [step.loss for step in first + second] == trainer.losses
+
+
+def test_one_seed_gives_one_run_and_the_global_generator_is_left_alone():
+    state = torch.get_rng_state()
+    one, two, other = make(), make(), make(generator=seeded(4))
+    for trainer in (one, two, other):
+        list(trainer.run(steps=5))
+    assert same(one, two) and not same(one, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("average", [True, False])
+def test_two_runs_are_one_longer_run(average):
+    one, two = make(average=average), make(average=average)
+    list(one.run(steps=30))
+    list(two.run(steps=10))
+    list(two.run(steps=20))
+    assert same(one, two)
+
+
+def test_a_run_that_its_caller_leaves_can_be_continued():
+    one, two = make(), make()
+    list(one.run(steps=7))
+    for step in two.run(steps=100):
+        if step.index == 3:
+            break
+    list(two.run(steps=4))
+    assert same(one, two)
+
+
+def test_the_data_are_left_alone():
+    trainer = make()
+    kept = trainer.x0.clone()
+    list(trainer.run(steps=3))
+    assert torch.equal(trainer.x0, kept)
+
+
+def test_a_budget_of_seconds_starts_steps_until_it_is_spent(monkeypatch):
+    trainer, now = make(), [100.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr("tutorial_lib.training.time", clock)
+    trainer.network.register_forward_pre_hook(lambda *_: now.__setitem__(0, now[0] + 1))
+    assert len(list(trainer.run(seconds=3.5))) == 4
+    assert len(list(trainer.run(seconds=2))) == 2
+
+
+def test_however_small_a_budget_makes_a_step():
+    assert len(list(make().run(seconds=1e-12))) == 1

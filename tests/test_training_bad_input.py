@@ -1,0 +1,86 @@
+"""Training: bad input is refused when it is given, not when the first step is made."""
+
+import pytest
+import torch
+from trainers import make
+
+from tutorial_lib import Denoiser, NoiseSchedule, Trainer
+
+
+@pytest.mark.parametrize(
+    "budget, error",
+    [
+        ({}, ValueError),
+        ({"steps": 5, "seconds": 1}, ValueError),
+        ({"steps": 0}, ValueError),
+        ({"steps": -1}, ValueError),
+        ({"steps": 2.0}, TypeError),
+        ({"steps": True}, TypeError),
+        ({"seconds": 0}, ValueError),
+        ({"seconds": -1}, ValueError),
+        ({"seconds": float("inf")}, ValueError),
+        ({"seconds": float("nan")}, ValueError),
+    ],
+)
+def test_a_bad_budget_is_refused_before_the_first_step_is_asked_for(budget, error):
+    with pytest.raises(error, match=r"steps|seconds"):
+        make().run(**budget)
+
+
+X0 = torch.zeros(5, 1)
+
+
+@pytest.mark.parametrize(
+    "x0, error, message",
+    [
+        (torch.tensor([[0.0], [float("nan")]]), ValueError, "x0 must be finite, got 1"),
+        (torch.tensor([[0.0], [float("inf")]]), ValueError, "x0 must be finite, got 1"),
+        (torch.zeros(5), ValueError, r"x0 must have shape \(n, 1\), got shape \(5,\)"),
+        (torch.zeros(5, 2), ValueError, r"x0 must have shape \(n, 1\), got shape \(5, 2\)"),
+        (torch.zeros(0, 1), ValueError, "x0 must have shape"),
+        (torch.zeros(5, 1, dtype=torch.int64), TypeError, "x0 must be a floating-point tensor"),
+        ([[0.0]], TypeError, "x0 must be a floating-point tensor"),
+    ],
+)
+def test_bad_data_are_refused_at_once(x0, error, message):
+    with pytest.raises(error, match=message):
+        Trainer(Denoiser(1, 20, 4), x0, NoiseSchedule.linear(20))
+
+
+@pytest.mark.parametrize(
+    "option, error, message",
+    [
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"batch_size": 2.0}, TypeError, "batch_size must be an integer"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite, got 0"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be positive"),
+        ({"learning_rate": float("inf")}, ValueError, "learning_rate must be positive"),
+    ],
+)
+def test_bad_options_are_refused_at_once(option, error, message):
+    with pytest.raises(error, match=message):
+        Trainer(Denoiser(1, 20, 4), X0, NoiseSchedule.linear(20), **option)
+
+
+def test_a_schedule_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="number of steps, got 20 and 21"):
+        Trainer(Denoiser(1, 20, 4), X0, NoiseSchedule.linear(21))
+
+
+def test_data_of_another_precision_are_trained_on_or_refused_at_once():
+    try:
+        trainer = Trainer(Denoiser(1, 20, 4), X0.double(), NoiseSchedule.linear(20))
+    except (TypeError, ValueError) as error:
+        assert "x0" in str(error)
+    else:
+        list(trainer.run(steps=1))
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_a_prediction_of_another_shape_is_refused():
+    class Flat(Denoiser):
+        def forward(self, xt, t):
+            return super().forward(xt, t)[:, 0]
+
+    with pytest.raises(ValueError, match="shape"):
+        list(Trainer(Flat(1, 20, 4), X0, NoiseSchedule.linear(20)).run(steps=1))

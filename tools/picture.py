@@ -1,0 +1,43 @@
+"""Make the README's picture: a trained network turns noise into data. `python tools/picture.py`"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.animation import FuncAnimation, PillowWriter
+
+import tutorial_lib as lib
+from tutorial_lib import plotting
+
+PICTURE = Path(__file__).resolve().parent.parent / ".github" / "denoising.gif"
+
+
+def main() -> None:
+    g = torch.Generator().manual_seed(0)
+    data = lib.gaussian_mixture(10_000, generator=g)
+    scaler = lib.Standardizer.fit(data)
+    truth, schedule = lib.two_modes().standardized(scaler), lib.NoiseSchedule.linear()
+    network = lib.Denoiser(1, 200, generator=g)
+    trainer = lib.Trainer(network, scaler.transform(data), schedule, generator=g)
+    for _step in trainer.run(steps=2_000):
+        pass
+    path = lib.sample(trainer.denoiser, schedule, 10_000, trajectory=True, generator=g)
+    grid = torch.linspace(-3, 3, 201)[:, None]
+
+    figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+
+    def draw(t: int) -> None:
+        ax.clear()
+        density = truth.diffused(schedule.alpha_bar[t]).density(grid)
+        plotting.histogram(ax, path[t], exact=density, label="generated", title=f"t = {t}")
+        ax.set(ylim=(0, 0.8))
+        ax.legend(loc="upper left")
+
+    # Noise fades slowly and the humps part fast, so fewer frames at first; the end is held.
+    times = [*range(200, 80, -8), *range(80, -1, -2), *[0] * 15]
+    FuncAnimation(figure, draw, times).save(PICTURE, PillowWriter(fps=12), dpi=80)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
