@@ -113,7 +113,8 @@ class Mixture:
         """The law of `scaler.transform(x)` when x has this law."""
         if len(scaler.mean) != self.n_dim:
             raise ValueError(
-                f"scaler must have the mixture's n_dim = {self.n_dim} columns, got {len(scaler.mean)}"
+                f"scaler must have n_dim = {self.n_dim} columns like the mixture, "
+                f"got {len(scaler.mean)}"
             )
         return Mixture(self.weight, (self.mean - scaler.mean) / scaler.std, self.std / scaler.std)
 

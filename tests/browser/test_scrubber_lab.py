@@ -202,19 +202,15 @@ def test_scrubbing_sends_nothing_to_the_kernel(lab, scrubbers):
     cdp.detach()
 
 
-def test_follows_the_theme(lab, scrubbers):
-    scrubber = scrubbers[0]
-    assert not scrubber.read("player.panels[0].dark")
+def test_follows_the_theme_in_sight_and_out_of_it(lab, scrubbers):
     change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
-    lab.page.evaluate(change, "JupyterLab Dark")
-    lab.page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
-    lab.page.wait_for_timeout(300)
-    assert scrubber.read("player.panels[0].dark")
-    scrubber.press("ArrowRight")
-    lab.page.evaluate(change, "JupyterLab Light")
-    lab.page.wait_for_function("document.body.dataset.jpThemeLight === 'true'")
-    lab.page.wait_for_timeout(300)
-    assert not scrubber.read("player.panels[0].dark")
+    for theme, dark in [("JupyterLab Dark", "true"), ("JupyterLab Light", "false")]:
+        scrubbers[0].slider.scroll_into_view_if_needed()
+        lab.page.evaluate(change, theme)
+        for scrubber in scrubbers:
+            scrubber.slider.scroll_into_view_if_needed()
+            scrubber.wait_for(f"player.panels[0].dark === {dark}")
+            assert scrubber.read("player.panels[0].ink === getComputedStyle(root).color")
 
 
 def test_works_with_the_kernel_shut_down(lab, scrubbers):

@@ -10,7 +10,7 @@ const VIRIDIS = ["440154", "471365", "482475", "463480", "414487", "3b528b", "35
   "25848e", "21918c", "1e9c89", "22a884", "2fb47c", "44bf70", "5ec962", "7ad151", "9bd93c", "bddf26", "dfe318", "fde725"]
   .map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 const CSS = `
-.scrubber { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0; padding: 0 4px }
+.scrubber { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0; padding: 0 4px; transition: color 1ms }
 .scrubber, .scrubber * { box-sizing: border-box }
 .scrubber-title { font-weight: 600; text-align: center }
 .scrubber-panels { display: flex; flex-wrap: wrap; gap: 6px 16px; justify-content: center; align-items: flex-end }
@@ -377,17 +377,11 @@ export function mount(root, changed = () => {}) {
   };
 
   new ResizeObserver(() => player.resize()).observe(stage);
-  followTheme(player);
+  // Another theme gives another text colour: the transition in the style tells of it, except out of sight.
+  root.addEventListener("transitionend", (event) => { if (event.target === root) player.resize(); });
+  new IntersectionObserver(() => player.resize()).observe(root);
   root.scrubber = player; // what the browser tests read
   return player;
-}
-
-// What watches the page outlives a deleted output, so it holds the player weakly (a function of its own sees to that).
-function followTheme(player) {
-  const weak = new WeakRef(player);
-  const watcher = new MutationObserver(() => (weak.deref() ? weak.deref().resize() : watcher.disconnect()));
-  watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
-  globalThis.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => weak.deref()?.resize());
 }
 
 // Host 1, a page fragment: mounts every copy of this output that is not running yet, in `here` or on the page.
