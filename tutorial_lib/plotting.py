@@ -75,7 +75,7 @@ def _legends(figure: Figure) -> None:
     seen = []
     for ax in figure.axes:
         names = ax.get_legend_handles_labels()[1]
-        if len(names) > 1 and names not in seen:
+        if len(names) > 1 and names not in seen and ax.get_legend() is None:
             ax.legend()
             seen.append(names)
 
@@ -90,6 +90,7 @@ def histogram(
     label: str = "sample",
     color: str = SAMPLE,
     outline: bool = False,
+    x_label: str = "x",
     title: str = "",
 ) -> None:
     """Draw a histogram of x, (n,) or (n, 1), as a density on `bins` equal bins over `limits`.
@@ -103,7 +104,7 @@ def histogram(
     ax.stairs(density, edges, fill=not outline, color=color, label=label, linewidth=1.8)
     if exact is not None:
         line(ax, np.linspace(*limits, len(exact)), {"exact": exact}, color=EXACT)
-    ax.set(xlim=limits, xlabel="x", title=title)
+    ax.set(xlim=limits, xlabel=x_label, ylabel="density", title=title)
     ax.set_ylim(bottom=0)
 
 
@@ -149,8 +150,9 @@ def histogram_3d(ax: Axes, x: ArrayLike, *, limit: float = 2.2, bins: int = 30, 
     height = count.ravel()[full] / len(np.asarray(x)) / width**2
     colors = plt.get_cmap("viridis")(height / height.max())
     ax.bar3d(left[full], front[full], 0, width, width, height, color=colors, shade=True)
-    ax.view_init(elev=50, azim=-60)
-    ax.set(xlabel="$x_1$", ylabel="$x_2$", title=title)
+    ax.view_init(elev=55, azim=-120)
+    ax.set_box_aspect((1, 1, 0.5), zoom=1.1)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", zlabel="density", title=title)
 
 
 def heat_map(
@@ -171,7 +173,7 @@ def heat_map(
         vmax=top,
     )
     ax.set(xlabel="t", ylabel="$x_t$", title=title)
-    ax.figure.colorbar(image, ax=ax)
+    ax.figure.colorbar(image, ax=ax, label=r"$\varepsilon$")
 
 
 def training_graph(ax: Axes, n_dim: int, n_hidden: int) -> None:

@@ -28,11 +28,12 @@ const code = new Blob([await source.text()], {{ type: "text/javascript" }});
 </script>"""
 
 
-def scrub(*panels, t=None, name="t", title="", start=None, describe=None, fps=20):
+def scrub(*panels, t=None, name="t", title="", start=None, describe=None, fps=20, strip=None):
     """Show one or two panels with a slider over `t`, and below a strip of five frames.
 
     t: (F,) values in the order from left to right, rising or falling (as in denoising).
     start: the t shown first. describe: F texts in place of the computed ones. fps: frames a second.
+    strip: one to six values of t for the strip, where five at equal steps would miss the event.
     The player needs no kernel; the strip is for readers whose page runs no scripts.
     """
     from IPython.display import display
@@ -41,7 +42,8 @@ def scrub(*panels, t=None, name="t", title="", start=None, describe=None, fps=20
 
     spec = specify(panels, t, name, title, start, describe, fps)
     page = fragment(pack(spec, [panel.tracks for panel in panels]), spec)
-    alt, png = caption(spec), base64.b64encode(film_strip(panels, spec)).decode()
+    shown = None if strip is None else in_strip(strip, spec["t"])
+    alt, png = caption(spec), base64.b64encode(film_strip(panels, spec, shown)).decode()
     display({"text/html": page, "text/plain": "Interactive figure"}, raw=True)
     metadata = {"image/png": {"alt": alt}}
     display({"image/png": png, "text/plain": "Film strip"}, raw=True, metadata=metadata)
@@ -87,6 +89,16 @@ def specify(panels, t, name, title, start, describe, fps):
         "texts": texts,
         "panels": [{"kind": panel.kind, **panel.options} for panel in panels],
     }
+
+
+def in_strip(strip, t):
+    """The frames of the values in `strip`."""
+    missing = [value for value in strip if value not in t]
+    if missing or not 1 <= len(strip) <= 6:
+        raise ValueError(
+            f"strip is {list(strip)!r}; allowed: one to six values of t, from {t[0]} to {t[-1]}"
+        )
+    return [t.index(value) for value in strip]
 
 
 def count_frames(panels):

@@ -107,8 +107,14 @@ class Panel {
   }
 
   resize() {
+    // light text stands on a dark ground, whatever host and theme
+    this.ink = getComputedStyle(this.element).color;
+    const [r, g, b] = this.ink.match(/[\d.]+/g).map(Number);
+    this.dark = 0.3 * r + 0.6 * g + 0.1 * b > 128;
+    this.colours = this.dark ? DARK : LIGHT;
+    this.legend.replaceChildren(...this.labels.map((label, k) => make("span", {}, this.swatch(k), label)));
     const width = this.element.clientWidth, ratio = globalThis.devicePixelRatio || 1;
-    if (!width) return; // not on the page now
+    if (!width) return; // hidden, as notebooks are while JupyterLab changes the theme
     const left = this.limits ? (this.y_label ? 60 : 44) : 0, right = this.limits ? 12 : 0, top = 8;
     const bottom = this.limits ? (this.x_label ? 42 : 24) : 0, inside = width - left - right;
     let height = Math.min(300, Math.max(200, width * 0.55)) - top - bottom;
@@ -120,12 +126,6 @@ class Panel {
     this.context = this.canvas.getContext("2d");
     this.context.setTransform(this.canvas.width / width, 0, 0, this.canvas.height / full, 0, 0);
     this.context.imageSmoothingEnabled = false;
-    // light text stands on a dark ground, whatever host and theme
-    this.ink = getComputedStyle(this.element).color;
-    const [r, g, b] = this.ink.match(/[\d.]+/g).map(Number);
-    this.dark = 0.3 * r + 0.6 * g + 0.1 * b > 128;
-    this.colours = this.dark ? DARK : LIGHT;
-    this.legend.replaceChildren(...this.labels.map((label, k) => make("span", {}, this.swatch(k), label)));
   }
 
   aspect() {
@@ -378,7 +378,9 @@ export function mount(root, changed = () => {}) {
 
   new ResizeObserver(() => player.resize()).observe(stage);
   // Another theme gives another text colour: the transition in the style tells of it, except out of sight.
-  root.addEventListener("transitionend", (event) => { if (event.target === root) player.resize(); });
+  for (const over of ["transitionend", "transitioncancel"]) {
+    root.addEventListener(over, (event) => { if (event.target === root) player.resize(); });
+  }
   new IntersectionObserver(() => player.resize()).observe(root);
   root.scrubber = player; // what the browser tests read
   return player;

@@ -10,21 +10,25 @@ COLOURS += ["#56B4E9", "#B8A600", "#707070", "#7A4B2A", "#000000"]
 BAR, EXACT = "#56B4E9", "#D55E00"
 STYLES = ["-", (0, (4, 2)), "-.", ":", (0, (7, 2))]
 WIDTH, DPI, LARGEST = 8.0, 100, 60_000  # inches, dots per inch, bytes
-MARGIN, GAP, ABOVE, BELOW = 0.28, 0.12, 0.26, 0.24  # inches
+MARGIN, GAP, ABOVE, BELOW, LEGEND = 0.28, 0.12, 0.26, 0.24, 0.22  # inches
 
 
-def film_strip(panels, spec, n_shown=5):
-    """A PNG of at most 60 kB: `n_shown` frames, equally spaced, one row per panel."""
+def film_strip(panels, spec, shown=None):
+    """A PNG of at most 60 kB: the frames `shown`, or five equally spaced, one row per panel."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = np.unique(np.linspace(0, len(spec["t"]) - 1, n_shown).round().astype(int))
+    if shown is None:
+        shown = np.unique(np.linspace(0, len(spec["t"]) - 1, 5).round().astype(int))
     cell = (WIDTH - MARGIN) / len(shown)
     heights = [round(aspect(panel) * (cell - GAP), 2) for panel in panels]
-    figure = Figure(figsize=(WIDTH, sum(heights) + (ABOVE + BELOW) * len(heights)), dpi=DPI)
+    named = [panel.kind in ("bars", "curves") and len(panel.tracks) > 1 for panel in panels]
+    below = [BELOW + LEGEND * has_names for has_names in named]
+    tall = sum(heights) + ABOVE * len(heights) + sum(below)
+    figure = Figure(figsize=(WIDTH, tall), dpi=DPI)
     canvas, bottom = FigureCanvasAgg(figure), figure.get_figheight()
     unit = np.array([WIDTH, figure.get_figheight()] * 2)
-    for panel, height in zip(panels, heights):
+    for panel, height, under in zip(panels, heights, below):
         bottom -= ABOVE + height
         for column, frame in enumerate(shown):
             box = np.array([MARGIN + column * cell, bottom, cell - GAP, height])
@@ -33,10 +37,15 @@ def film_strip(panels, spec, n_shown=5):
             title = f"{spec['name']} = {spec['t'][frame]}"
             ax.set_title(title, fontsize=9, pad=3, parse_math=False)
             ax.tick_params(labelsize=7, length=2, pad=1, left=False, labelleft=False)
+        handles, labels = ax.get_legend_handles_labels()
+        if under > BELOW:
+            place = {"loc": "upper center", "bbox_to_anchor": (0.5, (bottom - BELOW / 2) / tall)}
+            names = [label.replace("$", r"\$") for label in labels]
+            figure.legend(handles, names, ncols=len(names), fontsize=8, frameon=False, **place)
         side = np.array([MARGIN / 3, bottom + height / 2]) / unit[:2]
         style = {"rotation": 90, "va": "center", "ha": "center", "fontsize": 7}
         figure.text(*side, panel.options["title"][:24], parse_math=False, **style)
-        bottom -= BELOW
+        bottom -= under
     canvas.draw()
     return small_png(np.asarray(canvas.buffer_rgba())[..., :3])
 
@@ -72,18 +81,23 @@ def at(panel, name, frame):
 
 def draw_bars(ax, panel, frame):
     limits, heights = panel.options["limits"], at(panel, "bars", frame)
-    ax.stairs(heights, np.linspace(*limits, len(heights) + 1), fill=True, color=BAR)
+    edges = np.linspace(*limits, len(heights) + 1)
+    ax.stairs(heights, edges, fill=True, color=BAR, label=panel.options["labels"][0])
     if "curve" in panel.tracks:
         curve = at(panel, "curve", frame)
-        ax.plot(np.linspace(*limits, len(curve)), curve, color=EXACT, linewidth=1)
+        label = panel.options["labels"][1]
+        ax.plot(np.linspace(*limits, len(curve)), curve, color=EXACT, linewidth=1, label=label)
     ax.set(xlim=limits, ylim=panel.options["y_limits"])
 
 
 def draw_curves(ax, panel, frame):
     limits = panel.options["limits"]
-    for name, colour, style in zip(panel.tracks, COLOURS, STYLES):
+    for name, label, colour, style in zip(
+        panel.tracks, panel.options["labels"], COLOURS, STYLES, strict=False
+    ):
         line = at(panel, name, frame)
-        ax.plot(np.linspace(*limits, len(line)), line, color=colour, linestyle=style, linewidth=1)
+        x = np.linspace(*limits, len(line))
+        ax.plot(x, line, color=colour, linestyle=style, linewidth=1, label=label)
     ax.set(xlim=limits, ylim=panel.options["y_limits"])
 
 
