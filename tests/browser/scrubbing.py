@@ -50,9 +50,8 @@ class Scrubber:
         return self.read(f"player.panels[{panel}].canvas.toDataURL()")
 
     def press(self, *keys):
-        self.slider.focus()
         for key in keys:
-            self.page.keyboard.press(key)
+            self.slider.press(key)
 
     def bar_heights(self):
         """The bars' heights, read off the canvas in units of the y axis, and a pixel's height."""
