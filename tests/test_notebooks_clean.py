@@ -8,12 +8,14 @@ import base64
 import copy
 import re
 import statistics
+import zlib
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from tools.notebooks import clean
+from tutorial_lib.scrubber.player import compact_module
 
 ROOT = Path(__file__).parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -135,3 +137,11 @@ def test_clean_removes_noise_and_keeps_the_rest():
     assert cell.metadata == {"tags": ["solution"]}
     assert [output.data for output in cell.outputs] == [{"text/plain": "2"}]
     assert cell.id == identity
+
+
+@each_notebook
+def test_scrubbers_hold_the_module_of_today(path):
+    """A stored scrubber keeps the code it was made with: after a change, `make notebooks`."""
+    module = base64.b64encode(zlib.compress(compact_module(), 9)).decode()
+    pages = [output.get("data", {}).get("text/html", "") for output in outputs(path)]
+    assert [page[:80] for page in pages if "data-scrubber" in page and module not in page] == []

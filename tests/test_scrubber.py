@@ -239,6 +239,13 @@ def test_the_strip_is_a_small_image_with_a_description(shown):
     assert b"tIME" not in png
 
 
+def test_the_strip_shows_the_chosen_frames(shown):
+    data, metadata = shown(scrubber.bars(SAMPLES), describe=["so"] * F, strip=[0, 2, 7])[1]
+    assert metadata["image/png"]["alt"] == "Three frames from t = 0 (so) to t = 7 (so)."
+    others = shown(scrubber.bars(SAMPLES), describe=["so"] * F, strip=[0, 3, 7])[1][0]
+    assert others["image/png"] != data["image/png"]
+
+
 PANELS = {
     "bars": lambda: scrubber.bars(SAMPLES),
     "curves": lambda: scrubber.curves({"a": RNG.normal(size=(F, 50)), "b": np.ones(40)}),
@@ -347,6 +354,8 @@ LINE = np.ones((F, 9))
         (lambda: scrubber.scrub(BARS, describe=[1] * F), TypeError, "describe is 1"),
         (lambda: scrubber.scrub(BARS, fps=0), ValueError, "fps is 0"),
         (lambda: scrubber.scrub(BARS, fps="fast"), TypeError, "fps is 'fast'"),
+        (lambda: scrubber.scrub(BARS, strip=[0, F]), ValueError, "strip is .*0 to 11"),
+        (lambda: scrubber.scrub(BARS, strip=[]), ValueError, "one to six values of t"),
         (lambda: scrubber.scrub(BARS, name=None), TypeError, "name is None"),
     ],
 )

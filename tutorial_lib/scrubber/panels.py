@@ -151,6 +151,27 @@ def curves(y, *, limits=(-3, 3), y_limits=None, labels=None, title="", x_label="
     `y` may also be a sequence of such arrays, named by `labels`. The first is drawn blue and solid,
     the second vermillion and dashed.
     """
+    lines, limits = named_lines(y, labels), interval("limits", limits)
+    lo, hi = min(line.min() for line in lines.values()), max(line.max() for line in lines.values())
+    shown = interval("y_limits", y_limits) if y_limits is not None else margins(lo, hi)
+    lo, hi = clipped(shown, lo, hi)
+    tracks = {
+        f"line{k}": Track(coarser(line), lo, hi, levels=4096)
+        for k, line in enumerate(lines.values())
+    }
+    options = {
+        "limits": limits,
+        "y_limits": shown,
+        "title": text("title", title),
+        "x_label": text("x_label", x_label),
+        "y_label": text("y_label", y_label),
+        "labels": [text("a label of y", name) for name in lines],
+    }
+    return Panel("curves", tracks, options, describe_curves(lines, limits))
+
+
+def named_lines(y, labels):
+    """A dict of arrays (F, G) or (1, G), from such a mapping or from a sequence and its labels."""
     if not hasattr(y, "items"):
         y = list(y)
         labels = list(labels) if labels is not None else [f"curve {k + 1}" for k in range(len(y))]
@@ -170,23 +191,7 @@ def curves(y, *, limits=(-3, 3), y_limits=None, labels=None, title="", x_label="
     if min(line.shape[1] for line in lines.values()) < 2:
         raise ValueError("y has a curve of one point; allowed: at least two")
     same_frames(**{f"y[{name!r}]": line for name, line in lines.items()})
-    limits = interval("limits", limits)
-    lo, hi = min(line.min() for line in lines.values()), max(line.max() for line in lines.values())
-    shown = interval("y_limits", y_limits) if y_limits is not None else margins(lo, hi)
-    lo, hi = clipped(shown, lo, hi)
-    tracks = {
-        f"line{k}": Track(coarser(line), lo, hi, levels=4096)
-        for k, line in enumerate(lines.values())
-    }
-    options = {
-        "limits": limits,
-        "y_limits": shown,
-        "title": text("title", title),
-        "x_label": text("x_label", x_label),
-        "y_label": text("y_label", y_label),
-        "labels": [text("a label of y", name) for name in lines],
-    }
-    return Panel("curves", tracks, options, describe_curves(lines, limits))
+    return lines
 
 
 def margins(lo, hi, share=0.05):
@@ -245,13 +250,7 @@ def points(
     levels = 1024 if xy.size < 120_000 else 256
     tracks = {"xy": Track(xy, limits[0] - pad, limits[1] + pad, levels)}
     if arrows is not None:
-        arrows = with_time(numbers("arrows", arrows, ("(m, 4)", "(F, m, 4)")), 3)
-        if arrows.shape[2] != 4:
-            raise ValueError(f"arrows has the shape {arrows.shape}; allowed: (F, m, 4) or (m, 4)")
-        same_frames(xy=xy, arrows=arrows)
-        reach = float(np.abs(arrows[..., 2:]).max()) or 1.0
-        tracks["feet"] = Track(arrows[..., :2], limits[0] - pad, limits[1] + pad, 1024)
-        tracks["reach"] = Track(arrows[..., 2:], -reach, reach, 255)  # odd: 0 is a level
+        tracks |= arrow_tracks(arrows, xy, limits[0] - pad, limits[1] + pad)
     labels = [labels] if isinstance(labels, str) else list(labels)
     if len(labels) > (1 if color is None else 10):
         raise ValueError(
@@ -270,6 +269,16 @@ def points(
         "y_label": text("y_label", y_label),
     }
     return Panel("points", tracks, options, describe_points(xy, limits))
+
+
+def arrow_tracks(arrows, xy, lo, hi):
+    arrows = with_time(numbers("arrows", arrows, ("(m, 4)", "(F, m, 4)")), 3)
+    if arrows.shape[2] != 4:
+        raise ValueError(f"arrows has the shape {arrows.shape}; allowed: (F, m, 4) or (m, 4)")
+    same_frames(xy=xy, arrows=arrows)
+    reach = float(np.abs(arrows[..., 2:]).max()) or 1.0
+    by = Track(arrows[..., 2:], -reach, reach, 255)  # an odd number of levels, so that 0 is one
+    return {"feet": Track(arrows[..., :2], lo, hi, 1024), "reach": by}
 
 
 def classes(color, n):

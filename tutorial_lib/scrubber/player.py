@@ -40,10 +40,9 @@ def scrub(*panels, t=None, name="t", title="", start=None, describe=None, fps=20
 
     from .strip import film_strip
 
-    spec = specify(panels, t, name, title, start, describe, fps)
+    spec = specify(panels, t, name, title, start, describe, fps, strip)
     page = fragment(pack(spec, [panel.tracks for panel in panels]), spec)
-    shown = None if strip is None else in_strip(strip, spec["t"])
-    alt, png = caption(spec), base64.b64encode(film_strip(panels, spec, shown)).decode()
+    alt, png = caption(spec), base64.b64encode(film_strip(panels, spec)).decode()
     display({"text/html": page, "text/plain": "Interactive figure"}, raw=True)
     metadata = {"image/png": {"alt": alt}}
     display({"image/png": png, "text/plain": "Film strip"}, raw=True, metadata=metadata)
@@ -64,7 +63,7 @@ def widget(*panels, t=None, name="t", title="", start=None, describe=None, fps=2
     )
 
 
-def specify(panels, t, name, title, start, describe, fps):
+def specify(panels, t, name, title, start, describe, fps, strip=None):
     """Check the arguments of `scrub`; all that the browser must know, except the arrays."""
     n_frames = count_frames(panels)
     t = list(range(n_frames)) if t is None else ordered(t, n_frames)
@@ -87,12 +86,15 @@ def specify(panels, t, name, title, start, describe, fps):
         "fps": positive("fps", fps, 60),
         "start": 0 if start is None else t.index(start),
         "texts": texts,
+        "strip": in_strip(strip, t),
         "panels": [{"kind": panel.kind, **panel.options} for panel in panels],
     }
 
 
 def in_strip(strip, t):
-    """The frames of the values in `strip`."""
+    """The frames of the values in `strip`, or five equally spaced."""
+    if strip is None:
+        return sorted({round(k * (len(t) - 1) / 4) for k in range(5)})
     missing = [value for value in strip if value not in t]
     if missing or not 1 <= len(strip) <= 6:
         raise ValueError(
@@ -148,8 +150,13 @@ def caption(spec):
     title = spec["title"] or " and ".join(
         panel["title"] for panel in spec["panels"] if panel["title"]
     )
-    first, last = (f"{spec['name']} = {spec['t'][k]} ({spec['texts'][k]})" for k in (0, -1))
-    return f"{title + '. ' if title else ''}Five frames from {first} to {last}."
+    shown = spec["strip"]
+    number = ("One frame", "Two", "Three", "Four", "Five", "Six")[len(shown) - 1]
+    ends = [f"{spec['name']} = {spec['t'][k]} ({spec['texts'][k]})" for k in (shown[0], shown[-1])]
+    what = (
+        f"{number} frames from {ends[0]} to {ends[1]}" if len(shown) > 1 else f"{number}: {ends[0]}"
+    )
+    return f"{title + '. ' if title else ''}{what}."
 
 
 def fragment(data, spec):

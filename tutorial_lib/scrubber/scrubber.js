@@ -107,6 +107,7 @@ class Panel {
   }
 
   resize() {
+    if (!this.element.isConnected) return; // no style yet; an observer calls again
     // light text stands on a dark ground, whatever host and theme
     this.ink = getComputedStyle(this.element).color;
     const [r, g, b] = this.ink.match(/[\d.]+/g).map(Number);

@@ -13,13 +13,12 @@ WIDTH, DPI, LARGEST = 8.0, 100, 60_000  # inches, dots per inch, bytes
 MARGIN, GAP, ABOVE, BELOW, LEGEND = 0.28, 0.12, 0.26, 0.24, 0.22  # inches
 
 
-def film_strip(panels, spec, shown=None):
-    """A PNG of at most 60 kB: the frames `shown`, or five equally spaced, one row per panel."""
+def film_strip(panels, spec):
+    """A PNG of at most 60 kB: the frames `spec["strip"]`, one row per panel."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    if shown is None:
-        shown = np.unique(np.linspace(0, len(spec["t"]) - 1, 5).round().astype(int))
+    shown = spec["strip"]
     cell = (WIDTH - MARGIN) / len(shown)
     heights = [round(aspect(panel) * (cell - GAP), 2) for panel in panels]
     named = [panel.kind in ("bars", "curves") and len(panel.tracks) > 1 for panel in panels]
