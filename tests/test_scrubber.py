@@ -419,3 +419,9 @@ def test_importing_it_draws_and_hosts_nothing():
     code = "import sys; from tutorial_lib import scrubber; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"matplotlib", "anywidget", "ipywidgets"} & set(run.stdout.split())
+
+
+def test_formulas_in_labels_become_text_in_the_description_too():
+    panel = scrubber.curves({"$x_t$ itself": np.zeros((2, 5)), "other": np.ones((2, 5))})
+    assert panel.options["labels"] == ["xₜ itself", "other"]
+    assert "xₜ itself" in panel.texts[0] and "$" not in panel.texts[0]

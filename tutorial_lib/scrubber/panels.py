@@ -165,7 +165,7 @@ def curves(y, *, limits=(-3, 3), y_limits=None, labels=None, title="", x_label="
         "title": text("title", title),
         "x_label": text("x_label", x_label),
         "y_label": text("y_label", y_label),
-        "labels": [text("a label of y", name) for name in lines],
+        "labels": list(lines),
     }
     return Panel("curves", tracks, options, describe_curves(lines, limits))
 
@@ -185,7 +185,7 @@ def named_lines(y, labels):
     if not 1 <= len(y) <= 5:
         raise ValueError(f"y has {len(y)} curves; allowed: 1 to 5")
     lines = {
-        name: with_time(numbers(f"y[{name!r}]", line, ("(G,)", "(F, G)")), 2)
+        text("a label of y", name): with_time(numbers(f"y[{name!r}]", line, ("(G,)", "(F, G)")), 2)
         for name, line in y.items()
     }
     if min(line.shape[1] for line in lines.values()) < 2:
