@@ -71,6 +71,15 @@ def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
         )
 
 
+def same_n_steps(denoiser: int, schedule: int) -> None:
+    """Raise ValueError unless denoiser and schedule have the same number of steps T."""
+    if denoiser != schedule:
+        raise ValueError(
+            f"denoiser and schedule must have the same number of steps, "
+            f"got {denoiser} and {schedule}"
+        )
+
+
 def finite(name: str, value: Tensor) -> Tensor:
     """Return `value`; raise ValueError if it holds a NaN or an infinity."""
     bad = int((~value.isfinite()).sum())

@@ -94,6 +94,12 @@ class Mixture:
         """The density at the points x (n, n_dim): (n,) float64."""
         return self.component_log_density(x).logsumexp(1).exp()
 
+    def grid(self, m: int) -> Tensor:
+        """m equally spaced points (m, 1) float64 that leave out next to nothing of a 1D mixture."""
+        reach = 8 * float(self.std.max())
+        low, high = float(self.mean.min()) - reach, float(self.mean.max()) + reach
+        return torch.linspace(low, high, m, dtype=torch.float64)[:, None]
+
     def quantiles(self, m: int) -> Tensor:
         """m points (m, 1) float32 that stand for a 1D mixture without any luck of the draw.
 
@@ -103,11 +109,9 @@ class Mixture:
         if self.n_dim != 1:
             raise ValueError(f"quantiles are for 1D mixtures, this one has n_dim = {self.n_dim}")
         share = (torch.arange(integer("m", m, 1), dtype=torch.float64) + 0.5) / m
-        reach = 8 * float(self.std.max())
-        low, high = float(self.mean.min()) - reach, float(self.mean.max()) + reach
-        x = torch.linspace(low, high, 20_001, dtype=torch.float64)
-        cdf = torch.special.ndtr((x[:, None] - self.mean[:, 0]) / self.std[:, 0]) @ self.weight
-        return torch.from_numpy(np.interp(share, cdf, x)).float()[:, None]
+        x = self.grid(20_001)
+        cdf = torch.special.ndtr((x - self.mean[:, 0]) / self.std[:, 0]) @ self.weight
+        return torch.from_numpy(np.interp(share, cdf, x[:, 0])).float()[:, None]
 
     def standardized(self, scaler: Standardizer) -> "Mixture":
         """The law of `scaler.transform(x)` when x has this law."""

@@ -94,13 +94,7 @@ def _quadrature(exact: ExactDenoiser, t: int) -> tuple[Tensor, Tensor]:
     if exact.n_dim != 1:
         raise ValueError(f"quadrature needs a 1D mixture, this one has n_dim = {exact.n_dim}")
     marginal = exact.marginal(timesteps(t, 1, 1, exact.n_steps))
-    reach = 8 * marginal.std.max()
-    x = torch.linspace(
-        float(marginal.mean.min() - reach),
-        float(marginal.mean.max() + reach),
-        4001,
-        dtype=torch.float64,
-    )[:, None]
+    x = marginal.grid(4001)
     weight = marginal.density(x)
     return x, weight / weight.sum()
 

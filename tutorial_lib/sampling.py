@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import integer, same_shape, timesteps
+from tutorial_lib._arguments import integer, same_n_steps, same_shape, timesteps
 from tutorial_lib.schedule import NoiseSchedule
 
 Denoise = Callable[[Tensor, int], Tensor]
@@ -111,12 +111,7 @@ def _noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator)
         raise ValueError("n_dim must be given, because this denoiser has no attribute n_dim")
     if n_dim is not None and known not in (None, n_dim):
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
-    n_steps = getattr(denoiser, "n_steps", schedule.n_steps)
-    if n_steps != schedule.n_steps:
-        raise ValueError(
-            f"denoiser and schedule must have the same number of steps, "
-            f"got {n_steps} and {schedule.n_steps}"
-        )
+    same_n_steps(getattr(denoiser, "n_steps", schedule.n_steps), schedule.n_steps)
     return torch.randn(
         n, integer("n_dim", known if n_dim is None else n_dim, 1), generator=generator
     )

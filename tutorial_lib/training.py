@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 
-from tutorial_lib._arguments import finite, integer, points, same_shape
+from tutorial_lib._arguments import finite, integer, points, same_n_steps, same_shape
 from tutorial_lib.forward import diffuse
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -49,11 +49,7 @@ class Trainer:
         generator: Generator | None = None,
     ):
         finite("x0", points("x0", x0, denoiser.n_dim))
-        if denoiser.n_steps != schedule.n_steps:
-            raise ValueError(
-                f"denoiser and schedule must have the same number of steps, "
-                f"got {denoiser.n_steps} and {schedule.n_steps}"
-            )
+        same_n_steps(denoiser.n_steps, schedule.n_steps)
         if not callable(learning_rate):
             _positive("learning_rate", learning_rate)
         self.network, self.schedule = denoiser, schedule
