@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help lab test notebooks lint
+.PHONY: help lab test notebooks site lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -27,6 +27,9 @@ test: lint ## lint, unit tests, and every notebook run from a clean kernel
 
 notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
+
+site: $(VENV)/.test ## the series as web pages in _site/, to read without Jupyter
+	$(BIN)/python tools/site.py
 
 lint: $(VENV)/.test ## style only
 	$(BIN)/ruff check
