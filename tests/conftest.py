@@ -1,5 +1,7 @@
 """What several tests start from."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import settings
@@ -55,3 +57,13 @@ def exact(mixture, schedule) -> ExactDenoiser:
 def denoiser() -> Denoiser:
     """A small untrained network for the series' schedule."""
     return Denoiser(n_dim=1, n_steps=200, n_hidden=16, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The folder of the whole site."""
+    from tools.site import build  # takes a second to import, which most tests need not wait for
+
+    folder = tmp_path_factory.mktemp("made") / "site"
+    build(Path(__file__).parent.parent, folder)
+    return folder
