@@ -53,6 +53,18 @@ class Scrubber:
         for key in keys:
             self.slider.press(key)
 
+    def check(self):
+        """The keys go through the frames, and every panel changes on the way."""
+        panels = range(self.read("player.panels.length"))
+        self.press("Home")
+        first = [self.pixels(panel) for panel in panels]
+        assert self.frame == 0
+        self.press("ArrowRight")
+        assert self.frame == 1
+        self.press("End")
+        assert self.frame == self.read("player.spec.t.length - 1")
+        assert all(self.pixels(panel) != first[panel] for panel in panels)
+
     def bar_heights(self):
         """The bars' heights, read off the canvas in units of the y axis, and a pixel's height."""
         return self.read(

@@ -27,14 +27,5 @@ def test_every_scrubber_of_the_notebook_scrubs(lab, path):
     found = lab.scrubbers()
     assert found.count() > 0
     for k in range(found.count()):
-        scrubber = Scrubber(found.nth(k))
-        panels = range(scrubber.read("player.panels.length"))
-        scrubber.press("Home")
-        first = [scrubber.pixels(panel) for panel in panels]
-        assert scrubber.frame == 0
-        scrubber.press("ArrowRight")
-        assert scrubber.frame == 1
-        scrubber.press("End")
-        assert scrubber.frame == scrubber.read("player.spec.t.length - 1")
-        assert all(scrubber.pixels(panel) != first[panel] for panel in panels)
+        Scrubber(found.nth(k)).check()
     assert not lab.complaints()
