@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from tutorial_lib import Denoiser, ExactDenoiser, Mixture, NoiseSchedule
 
+pytest_plugins = ["lab"]  # the browser: for tests/browser and tests/benchmarks
+
 # The same examples on every machine and in every run.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.load_profile("tests")

@@ -1,4 +1,4 @@
-"""A JupyterLab and a Chromium for all browser tests; they reach nothing but this machine."""
+"""A JupyterLab and a Chromium, for browser tests and benchmarks; they reach only this machine."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from scrubbing import listen
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "browser-tests"
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -65,8 +65,11 @@ class Lab:
         self.browser, self.url, self.folder, self.environment = browser, url, folder, environment
         self.page, self.errors, self.name = None, [], None
 
-    def open(self, path, *, trusted=True, width=1200, height=900, **options):
-        """Show a copy of the notebook, beside copies of what else is in its folder."""
+    def open(self, path, *, trusted=True, width=1200, height=900, url=None, **options):
+        """Show a copy of the notebook, beside copies of what else is in its folder.
+
+        `url` is another way to the same server, such as a slow one.
+        """
         self.close()
         path = Path(path)
         if path.parent != self.folder:
@@ -79,7 +82,7 @@ class Lab:
         viewport = {"width": width, "height": height}
         self.page = self.browser.new_context(viewport=viewport, **options).new_page()
         self.errors = listen(self.page)
-        self.page.goto(f"{self.url}/lab/tree/{self.name}?token={TOKEN}&reset")
+        self.page.goto(f"{url or self.url}/lab/tree/{self.name}?token={TOKEN}&reset")
         self.page.wait_for_function(
             """name => window.jupyterapp?.shell.currentWidget?.context?.path === name
                  && jupyterapp.shell.currentWidget.context.isReady""",
