@@ -306,8 +306,9 @@ export function mount(root, changed = () => {}) {
     spec: null, panels: [], frame: 0, playing: false,
     get t() { return this.spec.t[this.frame]; },
 
-    async load(bytes, t) {
-      const turn = ++loads, spec = await unpack(bytes), frame = spec.t.indexOf(t);
+    // `wanted` gives the t to show, asked late: the slider may move while the frames are unpacked.
+    async load(bytes, wanted = () => {}) {
+      const turn = ++loads, spec = await unpack(bytes), frame = spec.t.indexOf(wanted());
       if (turn !== loads) return; // newer frames came in the meantime
       const name = spec.title || `figure over ${spec.name}`;
       player.spec = spec;
@@ -399,7 +400,7 @@ export function start(identity, bytes, here) {
 // Host 2, anywidget: the trait `t` follows the player, and the player follows it.
 function render({ model, el }) {
   const player = mount(el.appendChild(make("div")), (t) => { model.set("t", t); model.save_changes(); });
-  const load = () => player.load(model.get("_data"), model.get("t"));
+  const load = () => player.load(model.get("_data"), () => model.get("t"));
   const follow = () => {
     const frame = player.spec ? player.spec.t.indexOf(model.get("t")) : -1;
     if (frame >= 0) player.seek(frame);
