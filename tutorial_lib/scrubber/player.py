@@ -28,11 +28,12 @@ const code = new Blob([await source.text()], {{ type: "text/javascript" }});
 </script>"""
 
 
-def scrub(*panels, t=None, name="t", title="", start=None, describe=None, fps=20, strip=None):
+def scrub(*panels, t=None, name="t", title="", start=None, describe=None, fps=40, strip=None):
     """Show one or two panels with a slider over `t`, and below a strip of five frames.
 
     t: (F,) values in the order from left to right, rising or falling (as in denoising).
-    start: the t shown first. describe: F texts in place of the computed ones. fps: frames a second.
+    start: the t shown first. describe: F texts in place of the computed ones. fps: frames a second,
+    up to 60; 200 take 5 seconds by default.
     strip: one to six values of t for the strip, where five at equal steps would miss the event.
     The player needs no kernel; the strip is for readers whose page runs no scripts.
     """
@@ -54,7 +55,7 @@ def compact_module():
     return "\n".join(line for line in lines if line and not line.startswith("//")).encode()
 
 
-def widget(*panels, t=None, name="t", title="", start=None, describe=None, fps=20):
+def widget(*panels, t=None, name="t", title="", start=None, describe=None, fps=40):
     """The player of `scrub` as an anywidget, whose `t` can be set, observed and linked."""
     from .host import ScrubberWidget
 

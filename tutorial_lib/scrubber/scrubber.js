@@ -357,7 +357,7 @@ export function mount(root, changed = () => {}) {
 
   function step(now) {
     if (!player.playing) return;
-    const count = player.spec.t.length, rate = (player.spec.fps * speed.value) / (calm.matches ? 4 : 1);
+    const count = player.spec.t.length, rate = (player.spec.fps * speed.value) / (calm.matches ? 8 : 1);
     const target = from + Math.max(0, Math.floor(((now - since) / 1000) * rate));
     const over = target >= count && loop.checked;
     player.seek(over ? 0 : target);
