@@ -156,7 +156,7 @@ def curves(y, *, limits=(-3, 3), y_limits=None, labels=None, title="", x_label="
     shown = interval("y_limits", y_limits) if y_limits is not None else margins(lo, hi)
     lo, hi = clipped(shown, lo, hi)
     tracks = {
-        f"line{k}": Track(coarser(line), lo, hi, levels=4096)
+        f"line{k}": Track(coarser(line), lo, hi, levels=2048)  # 5 levels a pixel
         for k, line in enumerate(lines.values())
     }
     options = {
