@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help lab test notebooks site lint
+.PHONY: help lab test bench notebooks site lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -23,7 +23,11 @@ lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-brows
 		--LabApp.default_url=/lab/tree/notebooks/01_toy_data.ipynb $(LAB_ARGS)
 
 test: lint ## lint, unit tests, and every notebook run from a clean kernel
-	$(BIN)/python -m pytest -rs --nbval-lax --nbval-current-env --nbval-cell-timeout=300 tests notebooks
+	$(BIN)/python -m pytest -rs --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+		--ignore=tests/benchmarks tests notebooks
+
+bench: $(VENV)/.test ## measure speed and sizes, on a quiet machine: timings say little on a busy one
+	$(BIN)/python -m pytest -rs -s tests/benchmarks
 
 notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
