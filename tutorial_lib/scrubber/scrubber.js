@@ -20,7 +20,7 @@ const CSS = `
 .scrubber-legend { display: flex; flex-wrap: wrap; gap: 0 14px; justify-content: center; font-size: 13px }
 .scrubber-legend canvas { display: inline-block; width: 26px; height: 12px; margin-right: 5px; vertical-align: -1px }
 .scrubber-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin: 4px 0 }
-.scrubber-row input { margin: 0; cursor: pointer; accent-color: #0072B2 }
+.scrubber-row input { margin: 0; cursor: pointer; accent-color: var(--scrubber-accent) }
 .scrubber-row input[type=range] { flex: 1 1 120px; min-width: 0; height: 28px }
 .scrubber-row input[type=checkbox] { width: 16px; height: 16px }
 .scrubber-row button, .scrubber-row select { font: inherit; color: inherit; background: transparent; width: auto; height: 30px;
@@ -330,6 +330,8 @@ export function mount(root, changed = () => {}) {
         panel.resize();
         panel.draw(player.frame);
       }
+      // on dark ground a dark accent would make browsers draw the slider's empty part white
+      root.style.setProperty("--scrubber-accent", player.panels[0]?.colours?.[0] ?? LIGHT[0]);
     },
 
     seek(frame, force = false) {
