@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tutorial_lib"
 LAYERS = {
     "_arguments": -1,  # checks of what callers pass in, used by all
+    "_random": -1,  # draws on the right device
     "data": 0,
     "schedule": 0,
     "forward": 1,
@@ -25,6 +26,10 @@ LAYERS = {
 }
 # (importer, imported): why an import within one layer is right
 SAME_LAYER = {
+    (
+        "network",
+        "forward",
+    ): "a network that predicts v turns it into eps with the schedule's values",
     ("oracle", "forward"): "the exact denoiser converts between eps and x0 with forward's formulas",
 }
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}

@@ -15,7 +15,7 @@ from tutorial_lib.data import (
     two_modes,
 )
 from tutorial_lib.forward import diffuse, diffuse_step, predict_eps, predict_x0, score_from_eps
-from tutorial_lib.network import Denoiser
+from tutorial_lib.network import Denoiser, VDenoiser
 from tutorial_lib.oracle import DataDenoiser, ExactDenoiser
 from tutorial_lib.sampling import sample, sample_ddim
 from tutorial_lib.schedule import NoiseSchedule
@@ -29,6 +29,7 @@ __all__ = [
     "NoiseSchedule",
     "Standardizer",
     "Trainer",
+    "VDenoiser",
     "diffuse",
     "diffuse_step",
     "gaussian_mixture",

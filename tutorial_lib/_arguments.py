@@ -1,6 +1,8 @@
 """Checks of arguments that several modules share: a clear error before any work is done."""
 
+import math
 import operator
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -23,6 +25,15 @@ def integer(name: str, value, low: int) -> int:
     value = _index(name, value, "an integer")
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")
+    return value
+
+
+def positive(name: str, value: float) -> float:
+    """Return `value`, a positive and finite number; raise TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")
     return value
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from tutorial_lib._arguments import integer, points, same_shape, timesteps
+from tutorial_lib._random import draw
 from tutorial_lib.data import Mixture
 from tutorial_lib.forward import at, diffuse
 from tutorial_lib.schedule import NoiseSchedule
@@ -132,7 +133,7 @@ def denoising_loss(
     """
     if len(points("x0", x0)) < 2:
         raise ValueError(f"x0 must have at least 2 rows, got {len(x0)}")
-    eps = torch.randn(x0.shape, generator=generator)
+    eps = draw(torch.randn, x0.shape, device=x0.device, generator=generator)
     with torch.no_grad():
         eps_hat = denoiser(diffuse(schedule, x0, t, eps), t)
     same_shape("x0", x0, "the denoiser's answer", eps_hat)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from tutorial_lib._arguments import integer, same_n_steps, same_shape, timesteps
+from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
+CHUNK = 1000  # points that go through the chain together on a CPU
 Denoise = Callable[[Tensor, int], Tensor]
 
 
@@ -56,8 +58,8 @@ def sample(
 ) -> Tensor:
     """Draw n points by running the chain backwards from t = T (Ho et al. 2020, algorithm 2).
 
-    denoiser: any callable (xt, t) -> eps_hat on (n, n_dim) tensors and an int t. n_dim: needed
-    where the denoiser has no attribute of that name. sigma: (T+1,), the noise added at each
+    denoiser: any callable (xt, t) -> eps_hat on tensors of up to CHUNK rows and an int t. n_dim:
+    needed where the denoiser has no attribute of that name. sigma: (T+1,), the noise added at each
     step; schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
 
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
@@ -66,12 +68,13 @@ def sample(
     sigma = schedule.sigma if sigma is None else sigma
     same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
 
+    n_dim, schedule = _checked(denoiser, schedule, n, n_dim)
+
     def step(xt: Tensor, t: int) -> Tensor:
-        z = torch.randn(xt.shape, generator=generator)
+        z = draw(torch.randn, xt.shape, device=xt.device, generator=generator)
         return reverse_step(schedule, xt, t, denoiser(xt, t), z, sigma)
 
-    start = _noise(denoiser, schedule, n, n_dim, generator)
-    return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
+    return _run(step, range(schedule.n_steps, 0, -1), schedule, n, n_dim, trajectory, generator)
 
 
 def sample_ddim(
@@ -95,16 +98,18 @@ def sample_ddim(
         torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int().tolist()
     )
     next_stop = dict(pairwise(stops))
+    n_dim, schedule = _checked(denoiser, schedule, n, n_dim)
 
     def step(xt: Tensor, t: int) -> Tensor:
         return ddim_step(schedule, xt, t, next_stop[t], denoiser(xt, t))
 
-    start = _noise(denoiser, schedule, n, n_dim, generator)
-    return _run(step, start, stops[:-1], trajectory)
+    return _run(step, stops[:-1], schedule, n, n_dim, trajectory, generator)
 
 
-def _noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator) -> Tensor:
-    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked."""
+def _checked(
+    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None
+) -> tuple[int, NoiseSchedule]:
+    """n_dim, and the schedule on the denoiser's device, once they are known to fit."""
     integer("n", n, 1)
     known = getattr(denoiser, "n_dim", None)
     if n_dim is None and known is None:
@@ -112,20 +117,31 @@ def _noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator)
     if n_dim is not None and known not in (None, n_dim):
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
     same_n_steps(getattr(denoiser, "n_steps", schedule.n_steps), schedule.n_steps)
-    return torch.randn(
-        n, integer("n_dim", known if n_dim is None else n_dim, 1), generator=generator
-    )
+    weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
+    place = schedule if weights is None else schedule.to(weights.device)
+    return integer("n_dim", known if n_dim is None else n_dim, 1), place
 
 
 @torch.no_grad()
-def _run(step: Denoise, x: Tensor, times: Sequence[int], trajectory: bool) -> Tensor:
+def _run(
+    step: Denoise,
+    times: Sequence[int],
+    schedule: NoiseSchedule,
+    n: int,
+    n_dim: int,
+    trajectory: bool,
+    generator: Generator | None,
+) -> Tensor:
+    device = schedule.beta.device
     # One block for all states: kept one by one between the network's large temporaries, they
     # would fragment the heap until it is a hundred times their size.
-    states = x.new_empty(len(times) + 1, *x.shape) if trajectory else None
-    for k, t in enumerate(times):
-        if trajectory:
-            states[len(times) - k] = x
-        x = step(x, t)
-    if trajectory:
-        states[0] = x
-    return states if trajectory else x
+    states = torch.empty(len(times) + 1 if trajectory else 1, n, n_dim, device=device)
+    # A few rows at a time through the whole chain: what the network makes of them fits the cache.
+    for rows in states.split(CHUNK if device.type == "cpu" else n, dim=1):
+        x = draw(torch.randn, rows.shape[1:], device=device, generator=generator)
+        for k, t in enumerate(times):
+            if trajectory:
+                rows[len(times) - k] = x
+            x = step(x, t)
+        rows[0] = x
+    return states if trajectory else states[0]

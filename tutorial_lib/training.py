@@ -1,20 +1,26 @@
 """Training: draw data, timesteps and noise; predict the noise; step down the squared error."""
 
 import copy
-import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 
-from tutorial_lib._arguments import finite, integer, points, same_n_steps, same_shape
+from tutorial_lib._arguments import (
+    finite,
+    integer,
+    points,
+    positive,
+    same_n_steps,
+    same_shape,
+)
+from tutorial_lib._random import draw
 from tutorial_lib.forward import diffuse
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -31,10 +37,12 @@ class Trainer:
 
     denoiser: maps (xt, t) to eps_hat, with attributes n_dim and n_steps; it is trained in place.
     x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or a function of the
-    step's index (1, 2, ...). average: keep a running mean of the weights, which weighs the last
-    tenth or so of the steps most, and sample from that. generator: source of every random number.
+    step's index (1, 2, ...). t_weight: (T+1,), how often each t is drawn, relative to the others,
+    entry 0 left aside; all of 1..T equally often where not given. average: keep a running mean of
+    the weights, which weighs the last tenth or so of the steps most, and sample from that.
+    generator: source of every random number. All work is done where the denoiser is.
 
-    Raises ValueError or TypeError where n_dim, n_steps, x0 or a number does not fit.
+    Raises ValueError or TypeError where n_dim, n_steps, x0, t_weight or a number does not fit.
     """
 
     def __init__(
@@ -45,15 +53,18 @@ class Trainer:
         *,
         batch_size: int = 1024,
         learning_rate: float | Callable[[int], float] = 3e-3,
+        t_weight: Tensor | None = None,
         average: bool = True,
         generator: Generator | None = None,
     ):
         finite("x0", points("x0", x0, denoiser.n_dim))
         same_n_steps(denoiser.n_steps, schedule.n_steps)
         if not callable(learning_rate):
-            _positive("learning_rate", learning_rate)
-        self.network, self.schedule = denoiser, schedule
-        self.x0 = x0.to(next(denoiser.parameters()).dtype)  # NumPy's data are float64
+            positive("learning_rate", learning_rate)
+        weights = next(denoiser.parameters())
+        self.network, self.schedule = denoiser, schedule.to(weights.device)
+        self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
+        self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)
         self.learning_rate, self.generator = learning_rate, generator
         self.optimizer = torch.optim.Adam(denoiser.parameters(), fused=True)
@@ -67,10 +78,14 @@ class Trainer:
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """A random batch: x0 (batch_size, n_dim), t (batch_size,) in 1..T, eps like x0."""
-        n, g = self.batch_size, self.generator
-        rows = torch.randint(len(self.x0), (n,), generator=g)
-        t = torch.randint(1, self.schedule.n_steps + 1, (n,), generator=g)
-        return self.x0[rows], t, torch.randn(n, self.x0.shape[1], generator=g)
+        n, (n_data, n_dim) = self.batch_size, self.x0.shape
+        there = {"device": self.x0.device, "generator": self.generator}
+        rows = draw(torch.randint, n_data, (n,), **there)
+        if self.t_weight is None:
+            t = draw(torch.randint, 1, self.schedule.n_steps + 1, (n,), **there)
+        else:  # where a uniform number falls among the summed weights
+            t = torch.searchsorted(self.t_weight, draw(torch.rand, n, **there), right=True)
+        return self.x0[rows], t, draw(torch.randn, n, n_dim, **there)
 
     def run(self, *, steps: int | None = None, seconds: float | None = None) -> Iterator[Step]:
         """Train for a number of steps or of seconds, yielding after each step.
@@ -84,7 +99,7 @@ class Trainer:
         if steps is not None:
             integer("steps", steps, 1)
         else:
-            _positive("seconds", seconds)
+            positive("seconds", seconds)
         return self._run(steps, seconds)
 
     def _run(self, steps: int | None, seconds: float | None) -> Iterator[Step]:
@@ -120,11 +135,15 @@ class Trainer:
             mean.lerp_(latest, weight)
 
 
-def _positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
+def _t_weight(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
+    """The summed shares of t = 0..T, float32, of which the last is 1 and the first 0."""
+    same_shape("t_weight", t_weight, "schedule.beta", schedule.beta)
+    finite("t_weight", t_weight)
+    weight = t_weight.to(schedule.beta.device, torch.float64)
+    if (weight[1:] < 0).any() or not weight[1:].any():
+        raise ValueError("t_weight[1..T] must be >= 0 with a positive sum")
+    summed = torch.cat([weight[:1] * 0, weight[1:]]).cumsum(0)
+    return (summed / summed[-1]).float()
 
 
 @contextmanager
