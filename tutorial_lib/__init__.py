@@ -12,6 +12,7 @@ from tutorial_lib.data import (
     ramp_density,
     spiral,
     spiral_density,
+    spiral_lattice,
     two_modes,
 )
 from tutorial_lib.forward import diffuse, diffuse_step, predict_eps, predict_x0, score_from_eps
@@ -42,5 +43,6 @@ __all__ = [
     "score_from_eps",
     "spiral",
     "spiral_density",
+    "spiral_lattice",
     "two_modes",
 ]

@@ -174,7 +174,20 @@ def spiral(n: int, *, generator: Generator | None = None) -> Tensor:
     With u, v uniform on [0, 1]: angle 3 pi u, radius 0.25 + 0.65 u + 0.15 v.
     """
     integer("n", n, 1)
-    u, v = torch.rand(2, n, generator=generator)
+    return _spiral(*torch.rand(2, n, generator=generator))
+
+
+def spiral_lattice(n: int) -> Tensor:
+    """n points (n, 2) float32 that stand for the spiral without any luck of the draw.
+
+    u and v are not drawn but spread evenly over the unit square: v goes on by the golden ratio
+    from one u to the next (a Kronecker lattice; Niederreiter 1992, chapter 5).
+    """
+    k = torch.arange(integer("n", n, 1), dtype=torch.float64)
+    return _spiral((k + 0.5) / n, (k * (math.sqrt(5) - 1) / 2) % 1).float()
+
+
+def _spiral(u: Tensor, v: Tensor) -> Tensor:
     angle, radius = 3 * math.pi * u, 0.25 + 0.65 * u + 0.15 * v
     return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
 

@@ -10,7 +10,7 @@ from tutorial_lib._arguments import integer, same_n_steps, same_shape, timesteps
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
-CHUNK = 1000  # points that go through the chain together on a CPU
+CHUNK = 1000  # points that go through the network together on a CPU
 Denoise = Callable[[Tensor, int], Tensor]
 
 
@@ -68,13 +68,14 @@ def sample(
     sigma = schedule.sigma if sigma is None else sigma
     same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
 
-    n_dim, schedule = _checked(denoiser, schedule, n, n_dim)
+    start = _start(denoiser, schedule, n, n_dim, generator)
+    schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
         z = draw(torch.randn, xt.shape, device=xt.device, generator=generator)
-        return reverse_step(schedule, xt, t, denoiser(xt, t), z, sigma)
+        return reverse_step(schedule, xt, t, _predict(denoiser, xt, t), z, sigma)
 
-    return _run(step, range(schedule.n_steps, 0, -1), schedule, n, n_dim, trajectory, generator)
+    return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
 
 
 def sample_ddim(
@@ -98,18 +99,19 @@ def sample_ddim(
         torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int().tolist()
     )
     next_stop = dict(pairwise(stops))
-    n_dim, schedule = _checked(denoiser, schedule, n, n_dim)
+    start = _start(denoiser, schedule, n, n_dim, generator)
+    schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
-        return ddim_step(schedule, xt, t, next_stop[t], denoiser(xt, t))
+        return ddim_step(schedule, xt, t, next_stop[t], _predict(denoiser, xt, t))
 
-    return _run(step, stops[:-1], schedule, n, n_dim, trajectory, generator)
+    return _run(step, start, stops[:-1], trajectory)
 
 
-def _checked(
-    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None
-) -> tuple[int, NoiseSchedule]:
-    """n_dim, and the schedule on the denoiser's device, once they are known to fit."""
+def _start(
+    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None, generator
+) -> Tensor:
+    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked."""
     integer("n", n, 1)
     known = getattr(denoiser, "n_dim", None)
     if n_dim is None and known is None:
@@ -117,31 +119,27 @@ def _checked(
     if n_dim is not None and known not in (None, n_dim):
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
     same_n_steps(getattr(denoiser, "n_steps", schedule.n_steps), schedule.n_steps)
+    shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
-    place = schedule if weights is None else schedule.to(weights.device)
-    return integer("n_dim", known if n_dim is None else n_dim, 1), place
+    device = (schedule.beta if weights is None else weights).device
+    return draw(torch.randn, shape, device=device, generator=generator)
+
+
+def _predict(denoiser: Denoise, xt: Tensor, t: int) -> Tensor:
+    # A few rows at a time, so that what the network makes of them fits a CPU's cache.
+    rows = xt.split(CHUNK if xt.device.type == "cpu" else len(xt))
+    return torch.cat([denoiser(x, t) for x in rows])
 
 
 @torch.no_grad()
-def _run(
-    step: Denoise,
-    times: Sequence[int],
-    schedule: NoiseSchedule,
-    n: int,
-    n_dim: int,
-    trajectory: bool,
-    generator: Generator | None,
-) -> Tensor:
-    device = schedule.beta.device
+def _run(step: Denoise, x: Tensor, times: Sequence[int], trajectory: bool) -> Tensor:
     # One block for all states: kept one by one between the network's large temporaries, they
     # would fragment the heap until it is a hundred times their size.
-    states = torch.empty(len(times) + 1 if trajectory else 1, n, n_dim, device=device)
-    # A few rows at a time through the whole chain: what the network makes of them fits the cache.
-    for rows in states.split(CHUNK if device.type == "cpu" else n, dim=1):
-        x = draw(torch.randn, rows.shape[1:], device=device, generator=generator)
-        for k, t in enumerate(times):
-            if trajectory:
-                rows[len(times) - k] = x
-            x = step(x, t)
-        rows[0] = x
-    return states if trajectory else states[0]
+    states = x.new_empty(len(times) + 1, *x.shape) if trajectory else None
+    for k, t in enumerate(times):
+        if trajectory:
+            states[len(times) - k] = x
+        x = step(x, t)
+    if trajectory:
+        states[0] = x
+    return states if trajectory else x
