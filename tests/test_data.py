@@ -17,8 +17,10 @@ from tutorial_lib import (
     ramp_density,
     spiral,
     spiral_density,
+    spiral_lattice,
     two_modes,
 )
+from tutorial_lib.metrics import sliced_wasserstein, total_variation
 
 N = 100_000
 
@@ -105,6 +107,23 @@ def test_spiral_samples_fill_cells_as_the_density_says(generator):
     axis = (torch.arange(1600) + 0.5) * 2.2 / 1600 - 1.1
     density = spiral_density(torch.cartesian_prod(axis, axis)).view(16, 100, 16, 100)
     assert_shares(counts, density.sum((1, 3)))
+
+
+@pytest.mark.parametrize("n", [1000, 20_000])
+def test_a_spiral_lattice_is_nearer_to_the_spiral_than_any_sample(n, generator):
+    fine = spiral(1_000_000, generator=generator)
+    samples = [spiral(n, generator=generator) for _ in range(5)]
+    nearest = min(total_variation(x, fine, limit=1.1) for x in samples)
+    assert total_variation(spiral_lattice(n), fine, limit=1.1) < 0.5 * nearest
+    shadows = [sliced_wasserstein(x, fine[:50_000], n_directions=4) for x in samples]
+    assert sliced_wasserstein(spiral_lattice(n), fine[:50_000], n_directions=4) < min(shadows)
+
+
+def test_a_spiral_lattice_has_the_spirals_support_and_is_always_the_same():
+    x = spiral_lattice(5000)
+    assert x.shape == (5000, 2) and x.dtype == torch.float32
+    assert torch.equal(x, spiral_lattice(5000))
+    assert (spiral_density(x) > 0).float().mean() > 0.999  # the rim itself may round to either side
 
 
 @given(

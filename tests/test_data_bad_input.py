@@ -11,13 +11,14 @@ from tutorial_lib import (
     ramp_density,
     spiral,
     spiral_density,
+    spiral_lattice,
     two_modes,
 )
 
 SCALER = Standardizer(torch.zeros(2), torch.ones(2))
 
 
-@pytest.mark.parametrize("draw", [gaussian_mixture, ramp, spiral])
+@pytest.mark.parametrize("draw", [gaussian_mixture, ramp, spiral, spiral_lattice])
 @pytest.mark.parametrize(
     "n, error",
     [(0, ValueError), (-3, ValueError), (2.0, TypeError), (True, TypeError), ("5", TypeError)],

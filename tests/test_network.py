@@ -1,5 +1,8 @@
 """The network: shapes, scaled time, and an initial state that a generator fixes."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from chance import assert_law
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tutorial_lib import Denoiser
+from tutorial_lib import Denoiser, ExactDenoiser, Mixture, NoiseSchedule, VDenoiser, diffuse
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -126,3 +129,61 @@ def test_t_out_of_range_or_of_another_length_is_refused(t):
 def test_t_that_is_not_integer_is_refused(t):
     with pytest.raises(TypeError, match="t must be an int"):
         Denoiser(2, 10, 4)(torch.zeros(3, 2), t)
+
+
+@pytest.mark.parametrize("frequencies", [(1,), (1, 2.5), (4, 2, 1)])
+def test_waves_of_xt_are_inputs_between_xt_and_the_time(frequencies):
+    denoiser = Denoiser(2, 10, 5, frequencies=frequencies, generator=seeded())
+    seen, xt = [], torch.randn(4, 2, generator=seeded())
+    denoiser.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    denoiser(xt, 10)
+    waves = [wave(k * xt.numpy()) for k in frequencies for wave in (np.sin, np.cos)]
+    expected = np.concatenate([xt, *waves, np.full((4, 1), 0.5)], axis=1)
+    assert np.allclose(seen[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "k, error", [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("1", TypeError)]
+)
+def test_frequencies_must_be_positive_numbers(k, error):
+    with pytest.raises(error, match="frequencies must be"):
+        Denoiser(1, 10, 4, frequencies=(1, k))
+
+
+@given(st.integers(1, 200), st.integers(0, 99))
+def test_eps_from_v_is_the_noise_when_v_is_right(t, seed):
+    """When the layers answer with the true v, the result must be the eps that made xt."""
+    schedule, g = NoiseSchedule.linear(), seeded(seed)
+    x0, eps = torch.randn(2, 6, 2, generator=g)
+    alpha_bar = schedule.alpha_bar[t]
+    denoiser = VDenoiser(2, schedule, 4, generator=g)
+    v = alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x0
+    denoiser.layers.register_forward_hook(lambda *_: v)
+    xt = diffuse(schedule, x0, t, eps)
+    assert torch.allclose(denoiser(xt, t), eps, atol=1e-5)
+    assert torch.allclose(denoiser(xt, torch.full((6,), t)), eps, atol=1e-5)
+
+
+@pytest.mark.parametrize("t", [1, 50, 200])
+def test_a_v_of_zero_is_exact_for_a_gaussian_cloud(t):
+    schedule = NoiseSchedule.linear()
+    denoiser = VDenoiser(2, schedule, 4, generator=seeded())
+    torch.nn.init.zeros_(denoiser.layers[-1].weight)
+    torch.nn.init.zeros_(denoiser.layers[-1].bias)
+    cloud = Mixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1, 2))
+    xt = torch.randn(50, 2, generator=seeded())
+    assert torch.allclose(denoiser(xt, t), ExactDenoiser(cloud, schedule)(xt, t), atol=1e-5)
+
+
+def test_the_v_network_has_the_weights_of_the_plain_one_and_nothing_to_save_beside_them():
+    plain = Denoiser(2, 200, 8, frequencies=(1, 2), generator=seeded(3))
+    other = VDenoiser(2, NoiseSchedule.linear(), 8, frequencies=(1, 2), generator=seeded(3))
+    assert other.n_steps == 200
+    assert other.state_dict().keys() == plain.state_dict().keys()
+    assert all(map(torch.equal, plain.parameters(), other.parameters()))
+
+
+@pytest.mark.parametrize("t", [0, 201])
+def test_the_v_network_refuses_a_t_out_of_range(t):
+    with pytest.raises(ValueError, match=r"t must lie in 1\.\.200"):
+        VDenoiser(2, NoiseSchedule.linear(), 4)(torch.zeros(3, 2), t)

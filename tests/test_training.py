@@ -18,6 +18,21 @@ def test_t_is_drawn_evenly_from_1_to_T():
     assert_shares(t.bincount()[1:], torch.ones(7))
 
 
+def test_t_is_drawn_as_often_as_its_weight_says():
+    weight = torch.tensor([9.0, 1.0, 0.0, 3.0, 0.5])  # entry 0 is clean data: never drawn
+    _, t, _ = make(n_steps=4, batch_size=70_000, t_weight=weight).batch()
+    assert t.unique().tolist() == [1, 3, 4]
+    assert t.dtype == torch.int64
+    assert_shares(t.bincount()[1:], weight[1:])
+
+
+@pytest.mark.parametrize("u, t", [(0.0, 3), (1 - 2**-24, 6)])
+def test_even_the_extreme_random_numbers_give_a_t_that_has_weight(u, t, monkeypatch):
+    trainer = make(n_steps=7, t_weight=torch.tensor([1.0, 0, 0, 1, 1, 1, 1, 0]))
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), u))
+    assert trainer.batch()[1].unique().tolist() == [t]
+
+
 def test_rows_are_drawn_evenly_and_the_noise_is_standard_normal():
     trainer = make(batch_size=50_000)
     x0, _, eps = trainer.batch()

@@ -151,7 +151,7 @@ def histogram_3d(ax: Axes, x: ArrayLike, *, limit: float = 2.2, bins: int = 30, 
     colors = plt.get_cmap("viridis")(height / height.max())
     ax.bar3d(left[full], front[full], 0, width, width, height, color=colors, shade=True)
     ax.view_init(elev=55, azim=-120)
-    ax.set_box_aspect((1, 1, 0.5), zoom=1.1)
+    ax.set_box_aspect((1, 1, 0.5), zoom=0.95)
     ax.set(xlabel="$x_1$", ylabel="$x_2$", zlabel="density", title=title)
 
 
