@@ -141,18 +141,32 @@ def density_map(
     ax.set(xlabel="$x_1$", ylabel="$x_2$", title=title)
 
 
-def histogram_3d(ax: Axes, x: ArrayLike, *, limit: float = 2.2, bins: int = 30, title="") -> None:
-    """Draw points (n, 2) as a 3D histogram; `ax` must have the 3D projection."""
+def histogram_3d(
+    ax: Axes,
+    x: ArrayLike,
+    *,
+    limit: float = 2.2,
+    bins: int = 30,
+    top: float | None = None,
+    title="",
+) -> None:
+    """Draw points (n, 2) as a 3D histogram; `ax` must have the 3D projection.
+
+    top: as in `density_map`; it is also the height of the vertical axis.
+    """
     count, edges, _ = np.histogram2d(*np.asarray(x).T, bins=bins, range=[[-limit, limit]] * 2)
     width = edges[1] - edges[0]
     left, front = (corner.ravel() for corner in np.meshgrid(edges[:-1], edges[:-1], indexing="ij"))
     full = count.ravel() > 0
     height = count.ravel()[full] / len(np.asarray(x)) / width**2
-    colors = plt.get_cmap("viridis")(height / height.max())
+    top = height.max() if top is None else top
+    colors = plt.get_cmap("viridis")(height / top)
     ax.bar3d(left[full], front[full], 0, width, width, height, color=colors, shade=True)
     ax.view_init(elev=55, azim=-120)
     ax.set_box_aspect((1, 1, 0.5), zoom=0.95)
-    ax.set(xlabel="$x_1$", ylabel="$x_2$", zlabel="density", title=title)
+    ax.zaxis.set_major_locator(plt.MaxNLocator(3))
+    ax.zaxis.labelpad = 4
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", zlabel="density", zlim=(0, top), title=title)
 
 
 def heat_map(
