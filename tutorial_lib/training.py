@@ -137,11 +137,14 @@ class Trainer:
 
 def _t_weight(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
     """The summed shares of t = 0..T, float32, of which the last is 1 and the first 0."""
-    same_shape("t_weight", t_weight, "schedule.beta", schedule.beta)
-    finite("t_weight", t_weight)
-    weight = t_weight.to(schedule.beta.device, torch.float64)
-    if (weight[1:] < 0).any() or not weight[1:].any():
-        raise ValueError("t_weight[1..T] must be >= 0 with a positive sum")
+    weight = torch.as_tensor(t_weight, dtype=torch.float64, device=schedule.beta.device)
+    same_shape("t_weight", weight, "schedule.beta", schedule.beta)
+    low, high = finite("t_weight", weight)[1:].aminmax()
+    if low < 0 or high == 0:
+        raise ValueError(
+            "t_weight[1..T] must be >= 0 with a positive sum, "
+            f"got values from {float(low)} to {float(high)}"
+        )
     summed = torch.cat([weight[:1] * 0, weight[1:]]).cumsum(0)
     return (summed / summed[-1]).float()
 
