@@ -92,7 +92,7 @@ def test_two_modes(mixture, exact, schedule, record):
     record("1D, exact denoiser: W1", f"{w1:.4f}")
 
     denoiser = lib.Denoiser(1, schedule.n_steps, 128, generator=g)
-    trainer = usual(denoiser, mixture.sample(100_000, generator=g), schedule, g)
+    trainer = usual(denoiser, mixture.sample(1_000_000, generator=g), schedule, g)
     usual_seconds, w1s = train_usual(trainer, [measure], g, at_most=120)
     what = f"1D, usual recipe, {len(trainer.losses):,} steps"
     record(f"{what}: CPU", f"{usual_seconds:.0f} s")
@@ -101,8 +101,8 @@ def test_two_modes(mixture, exact, schedule, record):
     found = []
     for seed in range(5):
         g = seeded(seed)
-        x0 = mixture.sample(100_000, generator=g)
-        trainer = ours(lib.VDenoiser(1, schedule, 64, generator=g), x0, schedule, 3072, 400, g)
+        x0 = mixture.sample(1_000_000, generator=g)
+        trainer = ours(lib.VDenoiser(1, schedule, 64, generator=g), x0, schedule, 4096, 400, g)
         seconds = train(trainer, 400)
         found.append((seconds, *distances(trainer.denoiser, schedule, [measure], g)))
     seconds, w1s = zip(*found)
