@@ -82,13 +82,19 @@ def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
         )
 
 
-def same_n_steps(denoiser: int, schedule: int) -> None:
-    """Raise ValueError unless denoiser and schedule have the same number of steps T."""
-    if denoiser != schedule:
+def same_schedule(denoiser, schedule) -> None:
+    """Raise ValueError if the denoiser, as far as it tells, was made for another schedule.
+
+    With another one it would take the noise for more or less than it is, and nothing would fail.
+    """
+    n_steps = getattr(denoiser, "n_steps", schedule.n_steps)
+    if n_steps != schedule.n_steps:
         raise ValueError(
             f"denoiser and schedule must have the same number of steps, "
-            f"got {denoiser} and {schedule}"
+            f"got {n_steps} and {schedule.n_steps}"
         )
+    if not torch.equal(getattr(denoiser, "schedule", schedule).beta.cpu(), schedule.beta.cpu()):
+        raise ValueError("schedule must be the one that the denoiser was made for; beta differs")
 
 
 def finite(name: str, value: Tensor) -> Tensor:

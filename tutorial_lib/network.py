@@ -87,6 +87,7 @@ class VDenoiser(Denoiser):
         super().__init__(
             n_dim, schedule.n_steps, n_hidden, frequencies=frequencies, generator=generator
         )
+        self.schedule = schedule
         self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
 
     def forward(self, xt: Tensor, t: int | Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class VDenoiser(Denoiser):
 
 def _linear(n_in: int, n_out: int, generator: Generator | None) -> nn.Linear:
     # PyTorch's own initial law for nn.Linear, uniform on +-1/sqrt(n_in), from our generator.
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
     return layer

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import integer, same_n_steps, same_shape, timesteps
+from tutorial_lib._arguments import integer, same_schedule, same_shape, timesteps
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -63,7 +63,7 @@ def sample(
     step; schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
 
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
-    noise at the start, [0] the sample. Raises ValueError where n, n_dim or n_steps does not fit.
+    noise at the start, [0] the sample. Raises ValueError where n, n_dim or schedule does not fit.
     """
     sigma = schedule.sigma if sigma is None else sigma
     same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
@@ -118,7 +118,7 @@ def _start(
         raise ValueError("n_dim must be given, because this denoiser has no attribute n_dim")
     if n_dim is not None and known not in (None, n_dim):
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
-    same_n_steps(getattr(denoiser, "n_steps", schedule.n_steps), schedule.n_steps)
+    same_schedule(denoiser, schedule)
     shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
     device = (schedule.beta if weights is None else weights).device
