@@ -72,7 +72,7 @@ def sample(
     schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
-        z = draw(torch.randn, xt.shape, device=xt.device, generator=generator)
+        z = draw(torch.randn, xt.shape, device=xt.device, generator=generator).to(xt.dtype)
         return reverse_step(schedule, xt, t, _predict(denoiser, xt, t), z, sigma)
 
     return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
@@ -121,8 +121,8 @@ def _start(
     same_schedule(denoiser, schedule)
     shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
-    device = (schedule.beta if weights is None else weights).device
-    return draw(torch.randn, shape, device=device, generator=generator)
+    like = schedule.beta if weights is None else weights
+    return draw(torch.randn, shape, device=like.device, generator=generator).to(like.dtype)
 
 
 def _predict(denoiser: Denoise, xt: Tensor, t: int) -> Tensor:

@@ -86,7 +86,7 @@ class Trainer:
             t = draw(torch.randint, 1, self.schedule.n_steps + 1, (n,), **there)
         else:  # where a uniform number falls among the summed weights
             t = torch.searchsorted(self.t_weight, draw(torch.rand, n, **there), right=True)
-        return self.x0[rows], t, draw(torch.randn, n, n_dim, **there)
+        return self.x0[rows], t, draw(torch.randn, n, n_dim, **there).to(self.x0.dtype)
 
     def run(self, *, steps: int | None = None, seconds: float | None = None) -> Iterator[Step]:
         """Train for a number of steps or of seconds, yielding after each step.
