@@ -7,6 +7,8 @@ from numbers import Real
 import torch
 from torch import Tensor
 
+MOST = 2**26  # numbers in one array: 256 MiB of float32
+
 
 def _index(name: str, value, wanted: str) -> int:
     try:
@@ -18,13 +20,25 @@ def _index(name: str, value, wanted: str) -> int:
 
 
 def integer(name: str, value, low: int) -> int:
-    """Return `value` as an int of at least `low`.
+    """Return `value` as an int of at least `low` and at most MOST.
 
-    Raises TypeError if it is not an integer, ValueError if it is too small.
+    Raises TypeError if it is not an integer, ValueError if it is out of range.
     """
     value = _index(name, value, "an integer")
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")
+    return fits(name, value, value)
+
+
+def fits(name: str, value: int, count: int) -> int:
+    """Return `value`; raise ValueError if it asks for an array of `count` numbers, and too many.
+
+    The system would not refuse: it would end the process when the memory is gone.
+    """
+    if count > MOST:
+        raise ValueError(
+            f"{name} = {value:.3g} asks for an array of {count:.2g} numbers; allowed: {MOST:.2g}"
+        )
     return value
 
 

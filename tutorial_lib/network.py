@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import integer, points, positive, timesteps
+from tutorial_lib._arguments import fits, integer, points, positive, timesteps
 from tutorial_lib.forward import at
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -34,6 +34,7 @@ class Denoiser(nn.Module):
         self.n_hidden = integer("n_hidden", n_hidden, 1)
         self.frequencies = tuple(positive("each of frequencies", k) for k in frequencies)
         n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1
+        fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
         self.layers = nn.Sequential(
             _linear(n_inputs, n_hidden, generator),
             nn.ReLU(inplace=True),

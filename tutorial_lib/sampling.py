@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import integer, same_schedule, same_shape, timesteps
+from tutorial_lib._arguments import fits, integer, same_schedule, same_shape, timesteps
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -68,7 +68,7 @@ def sample(
     sigma = schedule.sigma if sigma is None else sigma
     same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
 
-    start = _start(denoiser, schedule, n, n_dim, generator)
+    start = _start(denoiser, schedule, n, n_dim, generator, schedule.n_steps * trajectory)
     schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
@@ -99,7 +99,7 @@ def sample_ddim(
         torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int().tolist()
     )
     next_stop = dict(pairwise(stops))
-    start = _start(denoiser, schedule, n, n_dim, generator)
+    start = _start(denoiser, schedule, n, n_dim, generator, n_steps * trajectory)
     schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
@@ -109,9 +109,12 @@ def sample_ddim(
 
 
 def _start(
-    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None, generator
+    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None, generator, more: int
 ) -> Tensor:
-    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked."""
+    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked.
+
+    more: how many states of that size are to be kept beside it.
+    """
     integer("n", n, 1)
     known = getattr(denoiser, "n_dim", None)
     if n_dim is None and known is None:
@@ -120,6 +123,7 @@ def _start(
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
     same_schedule(denoiser, schedule)
     shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
+    fits("n", n, n * shape[1] * (1 + more))
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
     like = schedule.beta if weights is None else weights
     return draw(torch.randn, shape, device=like.device, generator=generator).to(like.dtype)

@@ -15,6 +15,7 @@ from torch.nn.functional import mse_loss
 
 from tutorial_lib._arguments import (
     finite,
+    fits,
     integer,
     points,
     positive,
@@ -67,6 +68,7 @@ class Trainer:
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
         self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)
+        fits("batch_size", batch_size, batch_size * getattr(denoiser, "n_hidden", 1))
         self.learning_rate, self.generator = learning_rate, generator
         self.optimizer = torch.optim.Adam(denoiser.parameters(), fused=True)
         self.average = copy.deepcopy(denoiser).requires_grad_(False) if average else None

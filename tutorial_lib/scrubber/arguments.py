@@ -44,11 +44,11 @@ def interval(name, given):
     return [lo, hi]
 
 
-def whole(name, given, least):
+def whole(name, given, least, most=1000):
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
-        raise TypeError(f"{name} is {given!r}; allowed: a whole number of at least {least}")
-    if given < least:
-        raise ValueError(f"{name} is {given}; allowed: a whole number of at least {least}")
+        raise TypeError(f"{name} is {given!r}; allowed: a whole number from {least} to {most}")
+    if not least <= given <= most:
+        raise ValueError(f"{name} is {given}; allowed: a whole number from {least} to {most}")
     return int(given)
 
 
