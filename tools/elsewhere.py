@@ -1,6 +1,6 @@
 """Do the notebooks' assertions hold with other seeds, threads, processors and versions?
 
-    .venv/bin/python tools/elsewhere.py --seeds 5 --threads 1 2
+    .venv/bin/python tools/elsewhere.py --seeds 0 1 2 3 4 --threads 1 2
     .venv/bin/python tools/elsewhere.py --capability default --python oldest/bin/python
 
 Runs the code cells of each notebook as a script, every `manual_seed(k)` shifted, and says which
@@ -45,8 +45,11 @@ class Claims(ast.NodeTransformer):
         return ast.copy_location(call, node)
 
 
-def run_cells(path: Path, shift: int) -> dict:
-    """Run one notebook in this process: the margins of its claims, and the first error."""
+def run_cells(path: Path, shift: int, times: int) -> dict:
+    """Run one notebook in this process: the margins of its claims, and the first error.
+
+    times: how often each cell is run before the next one.
+    """
     import torch
 
     margins, allclose = {}, torch.allclose
@@ -70,7 +73,8 @@ def run_cells(path: Path, shift: int) -> dict:
         )
         tree = ast.fix_missing_locations(Claims().visit(ast.parse(seeded)))
         try:
-            exec(compile(tree, f"{path.stem}[{number}]", "exec"), names)
+            for _ in range(times):
+                exec(compile(tree, f"{path.stem}[{number}]", "exec"), names)
         except Exception as error:
             return {"margins": margins, "error": f"[{number}] {error!r}", "cell": seeded}
     torch.allclose = allclose
@@ -80,21 +84,22 @@ def run_cells(path: Path, shift: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="such as 02_forward_diffusion; all if none")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--capability", default="")
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--times", type=int, default=1, help="run each cell as often in a row")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        result = run_cells(Path(options.one[0]), 1000 * int(options.one[1]))
+        result = run_cells(Path(options.one[0]), 1000 * int(options.one[1]), options.times)
         print("\n" + json.dumps(result))
         return
     stems = [Path(name).stem for name in options.names] or ["0*"]
     paths = sorted(path for stem in stems for path in (ROOT / "notebooks").glob(f"{stem}.ipynb"))
     runs = failed = 0
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         for threads in options.threads:
             environment = os.environ | {
                 "PYTHONPATH": str(ROOT),
@@ -106,7 +111,8 @@ def main() -> None:
                 environment["ATEN_CPU_CAPABILITY"] = options.capability
             for path in paths:
                 start = time.perf_counter()
-                command = [options.python, __file__, "--one", str(path), str(seed)]
+                command = [options.python, __file__, f"--times={options.times}"]
+                command += ["--one", str(path), str(seed)]
                 with tempfile.TemporaryDirectory() as scratch:
                     run = subprocess.run(
                         command, cwd=scratch, env=environment, capture_output=True, text=True
