@@ -68,6 +68,11 @@ def test_a_schedule_cannot_be_changed(schedule):
         schedule.beta = schedule.beta / 2
 
 
+def test_schedules_can_be_compared_and_be_keys(schedule):
+    assert schedule == schedule and schedule != NoiseSchedule(schedule.beta)  # each is itself
+    assert {schedule: 1}[schedule] == 1
+
+
 def test_defaults_are_those_of_the_series(schedule):
     assert torch.equal(NoiseSchedule.linear().beta, schedule.beta)
     assert [schedule.n_steps, schedule.beta[1].item(), schedule.beta[-1].item()] == pytest.approx(
