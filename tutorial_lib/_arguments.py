@@ -85,10 +85,13 @@ def points(name: str, value, n_dim: int | None = None) -> Tensor:
 
 
 def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
-    """Raise ValueError unless the two tensors have one shape.
+    """Raise ValueError unless the two have one shape, TypeError unless both are tensors.
 
     (n, 1) with (n,) would broadcast to (n, n) without a word: the best-known bug of such code.
     """
+    for label, given in ((name, value), (like, model)):
+        if not isinstance(given, Tensor):
+            raise TypeError(f"{label} must be a tensor, got a {type(given).__name__}")
     if value.shape != model.shape:
         raise ValueError(
             f"{name} and {like} must have the same shape, "
