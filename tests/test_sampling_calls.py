@@ -183,3 +183,10 @@ def test_single_steps_refuse_shapes_that_would_broadcast(shape):
     ):
         with pytest.raises(ValueError, match="must have the same shape"):
             call()
+
+
+@both
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_samples_come_in_the_precision_of_the_network(draw, dtype):
+    denoiser = Denoiser(1, 7, 4, generator=seeded()).to(dtype)
+    assert draw(denoiser, SHORT, 3, generator=seeded()).dtype == dtype
