@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help lab test bench notebooks site lint
+.PHONY: help lab test deep bench notebooks site lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -25,6 +25,9 @@ lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-brows
 test: lint ## lint, unit tests, and every notebook run from a clean kernel
 	$(BIN)/python -m pytest -rs --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 		--ignore=tests/benchmarks tests notebooks
+
+deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and ten times as many examples of each property
+	$(BIN)/python -m pytest -rs -m "slow or hypothesis" --hypothesis-profile=deep tests
 
 bench: $(VENV)/.test ## measure speed and sizes, on a quiet machine: timings say little on a busy one
 	$(BIN)/python -m pytest -rs -s tests/benchmarks

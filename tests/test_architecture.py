@@ -20,6 +20,7 @@ LAYERS = {
     "sampling": 2,
     "metrics": 2,
     "latent": 2,
+    "checkpoint": 2,
     "plotting": 3,
     "scrubber": 3,
     "checks": 3,
@@ -30,6 +31,7 @@ SAME_LAYER = {
         "network",
         "forward",
     ): "a network that predicts v turns it into eps with the schedule's values",
+    ("checkpoint", "training"): "it saves a training run and goes on from it",
     ("oracle", "forward"): "the exact denoiser converts between eps and x0 with forward's formulas",
 }
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}

@@ -145,3 +145,12 @@ def test_score_checks_t(t, schedule):
 def test_shapes_that_would_broadcast_are_refused(function, shape, schedule):
     with pytest.raises(ValueError, match=r"same shape, got \(4, 1\) and "):
         function(schedule, torch.zeros(4, 1), 1, torch.zeros(shape))
+
+
+@pytest.mark.parametrize("function", [diffuse, diffuse_step, predict_x0, predict_eps])
+@pytest.mark.parametrize("what", [[[0.0]], 0.0, None])
+def test_what_is_no_tensor_is_named(function, what, schedule):
+    with pytest.raises(TypeError, match=r"^\w+ must be a tensor, got a (list|float|NoneType)"):
+        function(schedule, torch.zeros(4, 1), 1, what)
+    with pytest.raises(TypeError, match=r"^\w+ must be a tensor, got a (list|float|NoneType)"):
+        function(schedule, what, 1, torch.zeros(4, 1))

@@ -164,3 +164,29 @@ def test_single_steps_refuse_t_out_of_range(t):
         reverse_step(SHORT, x, t, x, x, SHORT.sigma)
     with pytest.raises(ValueError, match="t must"):
         ddim_step(SHORT, x, t, t - 1, x)
+
+
+@pytest.mark.parametrize("s", [3, 4, 7])
+def test_a_jump_goes_back(s):
+    x = torch.ones(3, 1)
+    with pytest.raises(ValueError, match=f"s must be less than t = 3, got {s}"):
+        ddim_step(SHORT, x, 3, s, x)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 1), (3, 2)])
+def test_single_steps_refuse_shapes_that_would_broadcast(shape):
+    x, other = torch.ones(3, 1), torch.ones(shape)
+    for call in (
+        lambda: reverse_step(SHORT, x, 3, x, other, SHORT.sigma),
+        lambda: reverse_step(SHORT, x, 3, other, x, SHORT.sigma),
+        lambda: ddim_step(SHORT, x, 3, 1, other),
+    ):
+        with pytest.raises(ValueError, match="must have the same shape"):
+            call()
+
+
+@both
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_samples_come_in_the_precision_of_the_network(draw, dtype):
+    denoiser = Denoiser(1, 7, 4, generator=seeded()).to(dtype)
+    assert draw(denoiser, SHORT, 3, generator=seeded()).dtype == dtype

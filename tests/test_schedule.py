@@ -1,7 +1,9 @@
 """The noise schedule: every array is the paper's quantity, indexed by t itself."""
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -51,6 +53,24 @@ def test_beta_rises_linearly_from_beta_min_at_1_to_beta_max_at_T():
     assert schedule.beta.tolist() == pytest.approx([0, 0.1, 0.15, 0.2, 0.25, 0.3], rel=1e-6)
     assert schedule.alpha.tolist() == pytest.approx([1, 0.9, 0.85, 0.8, 0.75, 0.7], rel=1e-6)
     assert schedule.sigma.square().tolist() == pytest.approx(schedule.beta.tolist(), rel=1e-6)
+
+
+@given(st.integers(2, 1000), st.floats(1e-6, 1e-3), st.floats(1e-3, 0.9))
+def test_each_beta_is_the_nearest_in_float32_to_the_line(n_steps, beta_min, beta_max):
+    schedule = NoiseSchedule.linear(n_steps, beta_min, beta_max)
+    line = np.linspace(beta_min, beta_max, n_steps)
+    error = np.abs(schedule.beta[1:].double().numpy() - line)
+    assert (error <= 0.5001 * np.spacing(line.astype(np.float32))).all()
+
+
+def test_a_schedule_cannot_be_changed(schedule):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        schedule.beta = schedule.beta / 2
+
+
+def test_schedules_can_be_compared_and_be_keys(schedule):
+    assert schedule == schedule and schedule != NoiseSchedule(schedule.beta)  # each is itself
+    assert {schedule: 1}[schedule] == 1
 
 
 def test_defaults_are_those_of_the_series(schedule):

@@ -314,7 +314,7 @@ LINE = np.ones((F, 9))
         (lambda: scrubber.bars(SAMPLES[:, :0]), ValueError, "samples.*none of them 0"),
         (lambda: scrubber.bars([["a"]]), TypeError, "samples.*dtype"),
         (lambda: scrubber.bars([]), ValueError, "samples"),
-        (lambda: scrubber.bars(SAMPLES, bins=1), ValueError, "bins is 1; allowed.*least 2"),
+        (lambda: scrubber.bars(SAMPLES, bins=1), ValueError, "bins is 1; allowed.*from 2 to 1000"),
         (lambda: scrubber.bars(SAMPLES, bins=9.5), TypeError, "bins is 9.5"),
         (lambda: scrubber.bars(SAMPLES, limits=(3, -3)), ValueError, "limits.*low < high"),
         (lambda: scrubber.bars(SAMPLES, limits=3), TypeError, "limits is 3"),

@@ -8,7 +8,7 @@ from chance import assert_law, assert_shares
 from scipy import stats
 from trainers import make, same, seeded
 
-from tutorial_lib import diffuse
+from tutorial_lib import Denoiser, NoiseSchedule, Trainer, diffuse
 
 
 def test_t_is_drawn_evenly_from_1_to_T():
@@ -110,3 +110,14 @@ def test_a_budget_of_seconds_starts_steps_until_it_is_spent(monkeypatch):
 
 def test_however_small_a_budget_makes_a_step():
     assert len(list(make().run(seconds=1e-12))) == 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_training_is_done_in_the_precision_of_the_network(weighted):
+    network = Denoiser(1, 20, 4, generator=seeded()).double()
+    weight = torch.ones(21) if weighted else None
+    x0 = torch.randn(50, 1, generator=seeded())
+    trainer = Trainer(network, x0, NoiseSchedule.linear(20), t_weight=weight, generator=seeded())
+    assert next(trainer.run(steps=1)).loss > 0
+    assert {v.dtype for v in trainer.batch()} == {torch.float64, torch.int64}
+    assert {p.dtype for p in trainer.denoiser.parameters()} == {torch.float64}

@@ -7,6 +7,8 @@ from numbers import Real
 import torch
 from torch import Tensor
 
+MOST = 2**26  # numbers in one array: 256 MiB of float32
+
 
 def _index(name: str, value, wanted: str) -> int:
     try:
@@ -18,13 +20,25 @@ def _index(name: str, value, wanted: str) -> int:
 
 
 def integer(name: str, value, low: int) -> int:
-    """Return `value` as an int of at least `low`.
+    """Return `value` as an int of at least `low` and at most MOST.
 
-    Raises TypeError if it is not an integer, ValueError if it is too small.
+    Raises TypeError if it is not an integer, ValueError if it is out of range.
     """
     value = _index(name, value, "an integer")
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")
+    return fits(name, value, value)
+
+
+def fits(name: str, value: int, count: int) -> int:
+    """Return `value`; raise ValueError if it asks for an array of `count` numbers, and too many.
+
+    The system would not refuse: it would end the process when the memory is gone.
+    """
+    if count > MOST:
+        raise ValueError(
+            f"{name} = {value:.3g} asks for an array of {count:.2g} numbers; allowed: {MOST:.2g}"
+        )
     return value
 
 
@@ -71,10 +85,13 @@ def points(name: str, value, n_dim: int | None = None) -> Tensor:
 
 
 def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
-    """Raise ValueError unless the two tensors have one shape.
+    """Raise ValueError unless the two have one shape, TypeError unless both are tensors.
 
     (n, 1) with (n,) would broadcast to (n, n) without a word: the best-known bug of such code.
     """
+    for label, given in ((name, value), (like, model)):
+        if not isinstance(given, Tensor):
+            raise TypeError(f"{label} must be a tensor, got a {type(given).__name__}")
     if value.shape != model.shape:
         raise ValueError(
             f"{name} and {like} must have the same shape, "
@@ -82,13 +99,19 @@ def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
         )
 
 
-def same_n_steps(denoiser: int, schedule: int) -> None:
-    """Raise ValueError unless denoiser and schedule have the same number of steps T."""
-    if denoiser != schedule:
+def same_schedule(denoiser, schedule) -> None:
+    """Raise ValueError if the denoiser, as far as it tells, was made for another schedule.
+
+    With another one it would take the noise for more or less than it is, and nothing would fail.
+    """
+    n_steps = getattr(denoiser, "n_steps", schedule.n_steps)
+    if n_steps != schedule.n_steps:
         raise ValueError(
             f"denoiser and schedule must have the same number of steps, "
-            f"got {denoiser} and {schedule}"
+            f"got {n_steps} and {schedule.n_steps}"
         )
+    if not torch.equal(getattr(denoiser, "schedule", schedule).beta.cpu(), schedule.beta.cpu()):
+        raise ValueError("schedule must be the one that the denoiser was made for; beta differs")
 
 
 def finite(name: str, value: Tensor) -> Tensor:

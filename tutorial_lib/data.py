@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import finite, integer, points
+from tutorial_lib._arguments import finite, fits, integer, points
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Mixture:
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """n independent points, (n, n_dim) float32: pick a component, then add its noise."""
-        integer("n", n, 1)
+        fits("n", integer("n", n, 1), n * self.n_dim)
         u = torch.rand(n, generator=generator)
         component = torch.bucketize(u, self.weight.cumsum(0)[:-1].float(), right=True)
         noise = torch.randn(n, self.n_dim, generator=generator)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
 
-from tutorial_lib._arguments import integer
+from tutorial_lib._arguments import fits, integer
 
 
 def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
@@ -27,9 +27,8 @@ def sliced_wasserstein(x: ArrayLike, y: ArrayLike, *, n_directions: int = 64) ->
     """
     x, y = _sample("x", x, 2), _sample("y", y, 2)
     angle = np.arange(integer("n_directions", n_directions, 1)) * math.pi / n_directions
-    direction = np.stack([np.cos(angle), np.sin(angle)])
-    shadows = zip((x @ direction).T, (y @ direction).T, strict=True)
-    return float(np.mean([wasserstein_distance(*pair) for pair in shadows]))
+    directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return float(np.mean([wasserstein_distance(x @ u, y @ u) for u in directions]))
 
 
 def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float = 2.2) -> float:
@@ -40,9 +39,10 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
     """
     if not 0 < limit < math.inf:
         raise ValueError(f"limit must be positive and finite, got {limit}")
+    fits("bins", bins, integer("bins", bins, 1) ** 2)
 
     def shares(sample: np.ndarray) -> np.ndarray:
-        edges = np.linspace(-limit, limit, integer("bins", bins, 1) + 1)
+        edges = np.linspace(-limit, limit, bins + 1)
         inside = np.histogram2d(*sample.T, bins=(edges, edges))[0].ravel() / len(sample)
         return np.append(inside, 1 - inside.sum())
 

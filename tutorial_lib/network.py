@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import integer, points, positive, timesteps
+from tutorial_lib._arguments import fits, integer, points, positive, timesteps
 from tutorial_lib.forward import at
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -34,6 +34,7 @@ class Denoiser(nn.Module):
         self.n_hidden = integer("n_hidden", n_hidden, 1)
         self.frequencies = tuple(positive("each of frequencies", k) for k in frequencies)
         n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1
+        fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
         self.layers = nn.Sequential(
             _linear(n_inputs, n_hidden, generator),
             nn.ReLU(inplace=True),
@@ -87,6 +88,7 @@ class VDenoiser(Denoiser):
         super().__init__(
             n_dim, schedule.n_steps, n_hidden, frequencies=frequencies, generator=generator
         )
+        self.schedule = schedule
         self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
 
     def forward(self, xt: Tensor, t: int | Tensor) -> Tensor:
@@ -98,7 +100,7 @@ class VDenoiser(Denoiser):
 
 def _linear(n_in: int, n_out: int, generator: Generator | None) -> nn.Linear:
     # PyTorch's own initial law for nn.Linear, uniform on +-1/sqrt(n_in), from our generator.
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
     return layer

@@ -8,7 +8,7 @@ closed form. Both classes are callables (xt, t) -> eps, so they can stand in for
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import integer, points, same_shape, timesteps
+from tutorial_lib._arguments import MOST, integer, points, same_shape, timesteps
 from tutorial_lib._random import draw
 from tutorial_lib.data import Mixture
 from tutorial_lib.forward import at, diffuse
@@ -65,13 +65,13 @@ class DataDenoiser:
     """eps*(xt, t) for data that are exactly the given `data` (n_data, n_dim), each equally likely.
 
     E[x0 | xt] is the mean of the points, weighted by how likely each is to have become xt. A
-    `chunk` of rows of xt is compared with all points at a time, so memory stays at
-    a few arrays of chunk * n_data numbers.
+    `chunk` of rows of xt, or fewer where the points are many, is compared with all points at a
+    time, so memory stays at a few arrays of chunk * n_data numbers.
     """
 
     def __init__(self, data: Tensor, schedule: NoiseSchedule, *, chunk: int = 512):
         self.data, self.schedule = points("data", data), schedule
-        self.chunk = integer("chunk", chunk, 1)
+        self.chunk = min(integer("chunk", chunk, 1), max(1, MOST // len(data)))
         self.n_dim, self.n_steps = data.shape[1], schedule.n_steps
 
     def __call__(self, xt: Tensor, t: int | Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import integer, same_n_steps, same_shape, timesteps
+from tutorial_lib._arguments import fits, integer, same_schedule, same_shape, timesteps
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -63,16 +63,16 @@ def sample(
     step; schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
 
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
-    noise at the start, [0] the sample. Raises ValueError where n, n_dim or n_steps does not fit.
+    noise at the start, [0] the sample. Raises ValueError where n, n_dim or schedule does not fit.
     """
     sigma = schedule.sigma if sigma is None else sigma
     same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
 
-    start = _start(denoiser, schedule, n, n_dim, generator)
+    start = _start(denoiser, schedule, n, n_dim, generator, schedule.n_steps * trajectory)
     schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
-        z = draw(torch.randn, xt.shape, device=xt.device, generator=generator)
+        z = draw(torch.randn, xt.shape, device=xt.device, generator=generator).to(xt.dtype)
         return reverse_step(schedule, xt, t, _predict(denoiser, xt, t), z, sigma)
 
     return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
@@ -99,7 +99,7 @@ def sample_ddim(
         torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int().tolist()
     )
     next_stop = dict(pairwise(stops))
-    start = _start(denoiser, schedule, n, n_dim, generator)
+    start = _start(denoiser, schedule, n, n_dim, generator, n_steps * trajectory)
     schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
@@ -109,20 +109,24 @@ def sample_ddim(
 
 
 def _start(
-    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None, generator
+    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None, generator, more: int
 ) -> Tensor:
-    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked."""
+    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked.
+
+    more: how many states of that size are to be kept beside it.
+    """
     integer("n", n, 1)
     known = getattr(denoiser, "n_dim", None)
     if n_dim is None and known is None:
         raise ValueError("n_dim must be given, because this denoiser has no attribute n_dim")
     if n_dim is not None and known not in (None, n_dim):
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
-    same_n_steps(getattr(denoiser, "n_steps", schedule.n_steps), schedule.n_steps)
+    same_schedule(denoiser, schedule)
     shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
+    fits("n", n, n * shape[1] * (1 + more))
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
-    device = (schedule.beta if weights is None else weights).device
-    return draw(torch.randn, shape, device=device, generator=generator)
+    like = schedule.beta if weights is None else weights
+    return draw(torch.randn, shape, device=like.device, generator=generator).to(like.dtype)
 
 
 def _predict(denoiser: Denoise, xt: Tensor, t: int) -> Tensor:

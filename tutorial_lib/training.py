@@ -1,6 +1,7 @@
 """Training: draw data, timesteps and noise; predict the noise; step down the squared error."""
 
 import copy
+import math
 import signal
 import threading
 import time
@@ -14,10 +15,11 @@ from torch.nn.functional import mse_loss
 
 from tutorial_lib._arguments import (
     finite,
+    fits,
     integer,
     points,
     positive,
-    same_n_steps,
+    same_schedule,
     same_shape,
 )
 from tutorial_lib._random import draw
@@ -42,7 +44,7 @@ class Trainer:
     the weights, which weighs the last tenth or so of the steps most, and sample from that.
     generator: source of every random number. All work is done where the denoiser is.
 
-    Raises ValueError or TypeError where n_dim, n_steps, x0, t_weight or a number does not fit.
+    Raises ValueError or TypeError where n_dim, schedule, x0, t_weight or a number does not fit.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Trainer:
         generator: Generator | None = None,
     ):
         finite("x0", points("x0", x0, denoiser.n_dim))
-        same_n_steps(denoiser.n_steps, schedule.n_steps)
+        same_schedule(denoiser, schedule)
         if not callable(learning_rate):
             positive("learning_rate", learning_rate)
         weights = next(denoiser.parameters())
@@ -66,6 +68,7 @@ class Trainer:
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
         self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)
+        fits("batch_size", batch_size, batch_size * getattr(denoiser, "n_hidden", 1))
         self.learning_rate, self.generator = learning_rate, generator
         self.optimizer = torch.optim.Adam(denoiser.parameters(), fused=True)
         self.average = copy.deepcopy(denoiser).requires_grad_(False) if average else None
@@ -85,14 +88,15 @@ class Trainer:
             t = draw(torch.randint, 1, self.schedule.n_steps + 1, (n,), **there)
         else:  # where a uniform number falls among the summed weights
             t = torch.searchsorted(self.t_weight, draw(torch.rand, n, **there), right=True)
-        return self.x0[rows], t, draw(torch.randn, n, n_dim, **there)
+        return self.x0[rows], t, draw(torch.randn, n, n_dim, **there).to(self.x0.dtype)
 
     def run(self, *, steps: int | None = None, seconds: float | None = None) -> Iterator[Step]:
         """Train for a number of steps or of seconds, yielding after each step.
 
         Give exactly one of `steps` (>= 1) and `seconds` (> 0); at least one step is made. Stop it
         at any time (break, interrupt, end of budget): `denoiser` is usable and the next `run`
-        goes on from there. An interrupt waits until the step under way is whole.
+        goes on from there. An interrupt waits until the step under way is whole. Raises
+        FloatingPointError, before the weights are touched, if a loss is not finite.
         """
         if (steps is None) == (seconds is None):
             raise ValueError(f"give one of steps and seconds, got {steps=} and {seconds=}")
@@ -105,7 +109,7 @@ class Trainer:
     def _run(self, steps: int | None, seconds: float | None) -> Iterator[Step]:
         start, done = time.perf_counter(), 0
         while done < steps if steps else not done or time.perf_counter() - start < seconds:
-            with _interrupts_held():
+            with interrupts_held():
                 loss = self._step()
             done += 1
             yield Step(len(self.losses), loss)
@@ -116,6 +120,12 @@ class Trainer:
         eps_hat = self.network(diffuse(self.schedule, x0, t, eps), t)
         same_shape("eps", eps, "the denoiser's answer", eps_hat)
         loss = mse_loss(eps_hat, eps)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is {value} at step {index}: training has diverged; "
+                "make a new network and trainer, with a smaller learning_rate"
+            )
         rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
@@ -123,8 +133,8 @@ class Trainer:
         self.optimizer.step()
         if self.average is not None:
             self._update_average(9 / (index + 8))
-        self.losses.append(loss.item())
-        return self.losses[-1]
+        self.losses.append(value)
+        return value
 
     @torch.no_grad()
     def _update_average(self, weight: float) -> None:
@@ -150,7 +160,7 @@ def _t_weight(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
 
 
 @contextmanager
-def _interrupts_held():
+def interrupts_held() -> Iterator[None]:
     """Let Ctrl-C (or the notebook's stop button) wait until the block is done."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is None or threading.current_thread() is not threading.main_thread():

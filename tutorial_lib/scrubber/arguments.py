@@ -8,6 +8,9 @@ SIGNS = {"varepsilon": "ε", "epsilon": "ε", "alpha": "α", "beta": "β", "sigm
 SUBSCRIPT = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 SUPERSCRIPT = str.maketrans("0123456789+-=()nT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿᵀ")
 
+# Control characters, halves of characters, and marks that turn the direction of the words after.
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
 
 def numbers(name, given, shapes):
     """`given` as a float array with as many dimensions as one of `shapes`, such as "(F, n)"."""
@@ -41,11 +44,11 @@ def interval(name, given):
     return [lo, hi]
 
 
-def whole(name, given, least):
+def whole(name, given, least, most=1000):
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
-        raise TypeError(f"{name} is {given!r}; allowed: a whole number of at least {least}")
-    if given < least:
-        raise ValueError(f"{name} is {given}; allowed: a whole number of at least {least}")
+        raise TypeError(f"{name} is {given!r}; allowed: a whole number from {least} to {most}")
+    if not least <= given <= most:
+        raise ValueError(f"{name} is {given}; allowed: a whole number from {least} to {most}")
     return int(given)
 
 
@@ -58,10 +61,13 @@ def positive(name, given, most=np.inf):
 
 
 def text(name, given):
-    """`given` as text without TeX, for a canvas sets no formulas: "$x_t$" becomes xₜ."""
+    """`given` as text without TeX, for a canvas sets no formulas: "$x_t$" becomes xₜ.
+
+    Characters that no font shows become spaces.
+    """
     if not isinstance(given, str):
         raise TypeError(f"{name} is {given!r}; allowed: text")
-    return re.sub(r"\$([^$]+)\$", lambda match: without_tex(match[1]), given)
+    return re.sub(r"\$([^$]+)\$", lambda match: without_tex(match[1]), UNSEEN.sub(" ", given))
 
 
 def without_tex(formula):

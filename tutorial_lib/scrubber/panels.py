@@ -114,9 +114,12 @@ def count_modes(heights, width, std, n):
     """Peaks of each row of `heights` (F, bins), smoothed as much as n samples require."""
     bandwidth = np.maximum(0.9 * std * n**-0.2, 1.5 * width)  # Silverman's rule
     offset = (np.arange(heights.shape[1])[:, None] - np.arange(heights.shape[1])) * width
-    kernel = np.exp(-0.5 * (offset / bandwidth[:, None, None]) ** 2)
-    smooth = np.einsum("fij,fj->fi", kernel, heights) / kernel.sum(2)
-    return [peaks(row, 0.05 * row.max()) for row in smooth]
+    counts = []
+    for row, reach in zip(heights, bandwidth):
+        kernel = np.exp(-0.5 * (offset / reach) ** 2)
+        smooth = kernel @ row / kernel.sum(1)
+        counts.append(peaks(smooth, 0.05 * smooth.max()))
+    return counts
 
 
 def peaks(row, prominence):
