@@ -31,5 +31,5 @@ def exercises(notebook) -> list[Exercise]:
 def answer(solution: NotebookNode) -> str:
     """The solution's code under the names of the stub, without the check at its end."""
     lines = solution.source.splitlines()
-    assert lines[-1].startswith("checks."), lines[-1]
+    assert lines[-1].startswith("assert checks."), lines[-1]
     return re.sub(r"\bour_", "my_", "\n".join(lines[:-1]))

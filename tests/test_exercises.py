@@ -9,13 +9,12 @@ import pytest
 from exercises import answer, exercises, tagged
 
 from tools.notebooks import execute
-from tools.student import ROOT, copy_without_solutions, main
+from tools.student import ROOT, for_nbgrader, main, without_solutions
 from tutorial_lib import checks
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 CLINICS = [path for path in PATHS if path.stem < "07"]
 FULLY_RUN = ROOT / "notebooks" / "02_forward_diffusion.ipynb"  # the others take longer
-FOLDED = {"source_hidden": True, "outputs_hidden": True}
 POLITE = re.compile(r"(Nothing to check yet: .*|my_\w+ returns nothing yet\.)")
 
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -76,17 +75,23 @@ def test_a_question_with_one_answer_for_each_choice(path):
 def test_stub_check_and_solution_belong_together(path):
     for stub, check, solution in exercises(read(path)):
         assert tagged(check, "check") and tagged(solution, "solution"), stub.source
-        assert solution.metadata.jupyter == FOLDED
-        last = solution.source.splitlines()[-1].partition("  #")[0]
-        assert last.replace("our_", "my_") == check.source
+        assert solution.source.splitlines()[-1].replace("our_", "my_") == f"assert {check.source}"
         assert names(stub.source, ast.Store) <= names(answer(solution), ast.Store)
 
 
 @each_notebook
-def test_every_solution_passes_and_every_stub_is_answered_politely(path):
-    """In the stored outputs; that the notebook still runs, and so gives these, is nbval's part."""
-    for _, check, solution in exercises(read(path)):
-        assert verdict(solution).startswith("Right. "), solution.source
+def test_solutions_give_nothing_away(path):
+    """JupyterLab shows the first line of a folded cell, and what it printed once it was run."""
+    for _, _, solution in exercises(read(path)):
+        assert solution.metadata.jupyter == {"source_hidden": True}
+        assert solution.source.startswith("# Solution\n")
+        assert solution.outputs == []
+
+
+@each_notebook
+def test_every_stub_is_answered_politely(path):
+    """In the stored outputs. (That every solution passes is asserted in its cell.)"""
+    for _, check, _ in exercises(read(path)):
         assert POLITE.fullmatch(verdict(check)), check.source
 
 
@@ -156,16 +161,27 @@ def test_the_folder_is_replaced_and_git_ignores_it(student, tmp_path):
 
 
 def test_a_copy_runs_with_its_stubs():
-    notebook = copy_without_solutions(read(FULLY_RUN))
+    notebook = without_solutions(read(FULLY_RUN))
     execute(notebook)
     said = [verdict(check) for _, check, _ in exercises(notebook)]
     assert said and all(map(POLITE.fullmatch, said)), said
 
 
 def test_with_the_solutions_filled_in_every_check_passes():
-    notebook = copy_without_solutions(read(FULLY_RUN))
+    notebook = without_solutions(read(FULLY_RUN))
     for empty, whole in zip(exercises(notebook), exercises(read(FULLY_RUN)), strict=True):
         empty.stub.source = answer(whole.solution)
     execute(notebook)
     said = [verdict(check) for _, check, _ in exercises(notebook)]
     assert said and all(text.startswith("Right. ") for text in said), said
+
+
+@each_notebook
+def test_as_an_nbgrader_assignment_a_wrong_answer_raises(path):
+    """nbgrader gives marks where nothing raises; tests/nbgrader/ asks nbgrader itself."""
+    for stub, check, _ in exercises(for_nbgrader(read(path))):
+        assert stub.metadata.nbgrader.solution and not stub.metadata.nbgrader.grade
+        assert check.metadata.nbgrader.grade and check.metadata.nbgrader.points == 1
+        with pytest.raises(AssertionError, match="yet"):
+            mine = dict.fromkeys(names(check.source, ast.Load) - {"checks", "verdict"})
+            exec(check.source, {"checks": checks} | mine)
