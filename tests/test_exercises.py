@@ -2,7 +2,6 @@
 
 import ast
 import re
-import shutil
 
 import nbformat
 import pytest
@@ -157,7 +156,6 @@ def test_the_folder_is_replaced_and_git_ignores_it(student, tmp_path):
     main(folder)
     assert {p.name for p in folder.iterdir()} == {p.name for p in PATHS}
     assert "\nstudent/\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
-    assert shutil.which("make") is None or "student:" in (ROOT / "Makefile").read_text()
 
 
 def test_a_copy_runs_with_its_stubs():
