@@ -23,9 +23,9 @@ from .functions import (
 )
 from .predictions import (
     band_of_40000,
+    first_step_back,
     gaussian_floor,
     guess_at_200,
-    last_noise,
     origin_at_1,
     short_schedule,
     smallest_shift,
@@ -41,10 +41,10 @@ __all__ = [
     "diffuse",
     "diffuse_step",
     "draw_timesteps",
+    "first_step_back",
     "gaussian_floor",
     "guess_at_200",
     "judge",
-    "last_noise",
     "origin_at_1",
     "own_data",
     "own_density",

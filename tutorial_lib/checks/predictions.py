@@ -122,15 +122,17 @@ def gaussian_floor(answer):
     _value(answer, float(SCHEDULE.alpha_bar[1:].mean()), 0.004, mistakes)
 
 
-@check("That is far narrower than a bar of the histogram: the eye would miss it.")
-def last_noise(answer):
-    """The standard deviation of the noise that a sampler would leave by adding it at t = 1."""
+@check("A fifth is taken out, the shrinking undone, and the fresh noise makes up the spread.")
+def first_step_back(answer):
+    """Where x[200] = 1 is on average after one reverse step, if all of it is noise."""
+    beta = float(SCHEDULE.beta[200])
     mistakes = {
-        "That is its variance. Asked is how far the points are pushed about.": 1e-4,
-        "A right sampler adds none. How much would one leave that adds it?": 0,
-        "That is the noise of step 2.": float(SCHEDULE.sigma[2]),
+        "That is x[200] less the share of the noise. What undoes the step's shrinking?": 1 - beta,
+        "That undoes the shrinking, but takes no noise out.": (1 - beta) ** -0.5,
+        "A step takes out only a small share of the noise.": 0,
+        "A step moves the point: a share of the noise goes.": 1,
     }
-    _value(answer, 0.01, 5e-5, mistakes)
+    _value(answer, (1 - beta) ** 0.5, 0.02, mistakes)
 
 
 @check("Pure noise at the end, and the steps are small enough to come back.")
