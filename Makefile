@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help lab test deep bench notebooks site lint
+.PHONY: help lab test deep bench notebooks site slides student lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -37,6 +37,12 @@ notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS=
 
 site: $(VENV)/.test ## the series as web pages in _site/, to read without Jupyter
 	$(BIN)/python tools/site.py
+
+slides: $(VENV)/.test ## slides of each notebook in slides/, to show without Jupyter
+	$(BIN)/python -m tools.slides
+
+student: $(VENV)/.test ## the notebooks without their solutions, in student/
+	$(BIN)/python tools/student.py
 
 lint: $(VENV)/.test ## style only
 	$(BIN)/ruff check

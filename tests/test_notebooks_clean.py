@@ -19,7 +19,8 @@ from tutorial_lib.scrubber.player import compact_module
 
 ROOT = Path(__file__).parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-MAX_CELLS = 50
+APART = {"task", "exercise", "check", "solution", "clinic"}  # tags of what is not the main text
+MAX_CELLS, MAX_CELLS_APART = 50, 25
 MAX_CODE_LINES, MAX_MEDIAN_CODE_LINES = 25, 5
 MAX_NOTEBOOK_BYTES = 1_000_000  # what GitHub still shows quickly
 MAX_PNG_BYTES = 60_000
@@ -76,11 +77,16 @@ def test_without_memory_addresses(path):
 
 @each_notebook
 def test_small(path):
-    cells = code_cells(path)
-    lines = [sum(bool(line.strip()) for line in cell.source.splitlines()) for cell in cells]
-    assert len(read(path).cells) <= MAX_CELLS
-    assert max(lines) <= MAX_CODE_LINES
-    assert statistics.median(lines) <= MAX_MEDIAN_CODE_LINES
+    apart = [bool(APART & {*cell.metadata.get("tags", [])}) for cell in read(path).cells]
+    assert apart.count(False) <= MAX_CELLS
+    assert apart.count(True) <= MAX_CELLS_APART
+    lines = [
+        (sum(map(bool, map(str.strip, cell.source.splitlines()))), bool(tags & APART))
+        for cell in code_cells(path)
+        for tags in [{*cell.metadata.get("tags", [])}]
+    ]
+    assert max(count for count, _ in lines) <= MAX_CODE_LINES
+    assert statistics.median(count for count, apart in lines if not apart) <= MAX_MEDIAN_CODE_LINES
     assert path.stat().st_size <= MAX_NOTEBOOK_BYTES
 
 

@@ -140,7 +140,7 @@ def read(root):
     ]
 
 
-def render(page, neighbours, resolve):
+def render(page, neighbours, resolve, template=TEMPLATE):
     """The HTML of one page."""
 
     def markdown(source):
@@ -151,7 +151,7 @@ def render(page, neighbours, resolve):
         return re.sub(r"(?s)<table>.*?</table>", r'<div class="wide">\g<0></div>', text)
 
     exporter = HTMLExporter(
-        template_file=str(TEMPLATE),
+        template_file=str(template),
         filters={"markdown2html": markdown},
         config=Config(NbConvertBase={"display_data_priority": SHOWN}),
     )

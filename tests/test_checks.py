@@ -1,0 +1,606 @@
+"""The self-checks: right answers pass, every known bug is rejected with a message of its own.
+
+What is right is said by the library's functions, which other tests hold against independent truths.
+"""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import tutorial_lib as lib
+from tutorial_lib import checks, metrics, sampling
+from tutorial_lib.checks.answers import EXACT, SCHEDULE, TRUTH
+
+S = SCHEDULE  # in these one-line wrong answers
+ALL = {name: getattr(checks, name) for name in checks.__all__}
+
+
+# ---- right answers -------------------------------------------------------------------------------
+
+
+def reverse_step(s, xt, t, eps_hat, z):
+    return sampling.reverse_step(s, xt, t, eps_hat, z, s.sigma)
+
+
+def x0_from_v(s, xt, t, v):
+    a = s.alpha_bar[t]
+    return a.sqrt() * xt - (1 - a).sqrt() * v
+
+
+def triangle(n):
+    return torch.rand(n, 2).sum(1, keepdim=True) + 2
+
+
+def triangle_density(x):
+    return (1 - (x[:, 0] - 3).abs()).clamp(min=0)
+
+
+def judge(generate, data):
+    return metrics.wasserstein(generate(data[::2]), data[1::2])
+
+
+def time_features(t):
+    k = t[:, None] * torch.tensor([0.01, 0.1])
+    return torch.cat([k.sin(), k.cos()], dim=1)
+
+
+def weighted_timesteps(n, generator, low=5, high=30, times=3.0):
+    weight = torch.ones(201)
+    weight[0], weight[low : high + 1] = 0, times
+    return weight.multinomial(n, replacement=True, generator=generator)
+
+
+def running_mean(mean, latest, step, power=9):
+    return mean.lerp(latest, min(1, power / (step + power - 1)))
+
+
+def loss(network, xt, t, eps):
+    return (network(xt, t) - eps).square().mean()
+
+
+def sample(denoiser, schedule, n, generator):
+    return lib.sample(denoiser, schedule, n, generator=generator)
+
+
+def rings(n):
+    angle, radius = torch.rand(n) * 2 * math.pi, 1 + torch.randint(2, (n,)) + 0.1 * torch.randn(n)
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+
+
+RIGHT = {
+    "band_of_40000": [0.0101],
+    "data_denoiser": [lambda data, s, xt, t: lib.DataDenoiser(data, s)(xt, t)],
+    "denoising_loss": [loss],
+    "diffuse": [lib.diffuse],
+    "diffuse_step": [lib.diffuse_step],
+    "draw_timesteps": [weighted_timesteps],
+    "first_step_back": [0.894],
+    "gaussian_floor": [S.alpha_bar[1:].mean()],
+    "guess_at_200": [(1.7, 0)],
+    "judge": [judge],
+    "origin_at_1": [[0.996, 0.873]],
+    "own_data": [rings],
+    "own_density": [triangle, triangle_density],
+    "reverse_step": [reverse_step],
+    "running_mean": [running_mean],
+    "sample": [sample],
+    "short_schedule": [lib.NoiseSchedule.linear(50, 1e-4, 0.2)],
+    "smallest_shift": [0.02],
+    "thousand_steps": [lib.NoiseSchedule.linear(1000, 1e-4, 0.04)],
+    "time_features": [time_features],
+    "total_variation": [metrics.total_variation],
+    "tv_of_40000": [np.float64(0.041)],
+    "variance_at_37": [torch.tensor(2.52)],
+    "x0_from_v": [x0_from_v],
+}
+
+
+def test_every_check_has_a_right_answer_and_says_what_it_takes():
+    assert RIGHT.keys() == ALL.keys()
+    assert all(check.__doc__ for check in ALL.values())
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_passes(name):
+    verdict = ALL[name](*RIGHT[name])
+    assert verdict and repr(verdict).startswith("Right. "), verdict
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_luck_passes(seed):
+    """Right answers that draw from PyTorch's own generator, which no check can fix."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        assert checks.own_density(triangle, triangle_density)
+        assert checks.own_data(rings)
+
+
+@pytest.mark.parametrize("eta", [4, 8, 16])
+def test_other_right_averages_pass(eta):
+    assert checks.running_mean(lambda m, w, k: running_mean(m, w, k, eta + 1))
+    assert checks.running_mean(lambda m, w, k: m.lerp(w, max(1 / k, 1 / (eta + 9))))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_other_right_samplers_pass(seed):
+    def shifted(denoiser, schedule, n, generator):
+        generator.manual_seed(generator.initial_seed() + seed)
+        return sample(denoiser, schedule, n, generator)
+
+    def ddim(denoiser, schedule, n, generator):
+        return lib.sample_ddim(denoiser, schedule, n, schedule.n_steps, generator=generator)
+
+    assert checks.sample(shifted)
+    assert checks.sample(ddim)
+
+
+# ---- the bugs that this field is known for -------------------------------------------------------
+
+
+def loop(first=None, last=0, sigma="sigma", noise_at_1=False, ask=0):
+    """A sampler with a fault of choice."""
+
+    @torch.no_grad()
+    def my_sample(denoiser, s, n, generator):
+        x = torch.randn(n, denoiser.n_dim, generator=generator)
+        for t in range(first or s.n_steps, last, -1):
+            eps_hat = denoiser(x, t + ask)
+            z = torch.randn(x.shape, generator=generator)
+            size = getattr(s, sigma)
+            x = sampling.reverse_step(s, x, t, eps_hat, z, size)
+            x = x + size[1] * z if noise_at_1 and t == 1 else x
+        return x
+
+    return my_sample
+
+
+def uniform_step(s, x, t, eps):
+    return s.alpha[t].sqrt() * x + s.beta[t].sqrt() * (torch.rand(x.shape) * 12**0.5 - 3**0.5)
+
+
+def last_noise_step(s, xt, t, eps_hat, z):
+    return sampling.reverse_step(s, xt, t, eps_hat, z, s.sigma) + (t == 1) * s.sigma[1] * z
+
+
+def undiffused(data, s, xt, t):
+    """Compares the noisy points with clean ones."""
+    a = s.alpha_bar[t]
+    weight = (torch.cdist(xt, data).square() / (-2 * (1 - a))).softmax(1)
+    return (xt - a.sqrt() * (weight @ data)) / (1 - a).sqrt()
+
+
+def along_the_batch(t):
+    k = t * torch.tensor([[0.01], [0.1]])
+    return torch.cat([k.sin(), k.cos()]).reshape(len(t), 4)
+
+
+def own_bins(x, y):
+    p, q = (np.histogram2d(*np.asarray(v).T, bins=40)[0] / len(v) for v in (x, y))
+    return np.abs(p - q).sum() / 2
+
+
+BUGS = {
+    "t = 0 is drawn": ("draw_timesteps", lambda n, g: weighted_timesteps(n, g) - 1, "t = 0"),
+    "t up to T + 1": ("draw_timesteps", lambda n, g: weighted_timesteps(n, g) + 1, "201 is drawn"),
+    "T is never sampled from": ("sample", loop(first=19), "asked 19 times, first at t = 19"),
+    "the last step is left out": ("sample", loop(last=1), "last at t = 2"),
+    "t off by one in sampling": ("sample", loop(ask=-1), "t must lie in 1..20, got 0"),
+    "the data are still there at T": (
+        "short_schedule",
+        lib.NoiseSchedule.linear(50, 1e-4, 0.02),
+        "0.6 of the data's variance",
+    ),
+    "the data are still there after 1000": (
+        "thousand_steps",
+        lib.NoiseSchedule.linear(1000, 1e-4, 0.002),
+        "Sampling starts from pure noise",
+    ),
+    "noise at the last step": ("reverse_step", last_noise_step, "no later step removes it"),
+    "noise at the end of the chain": ("sample", loop(noise_at_1=True), "Look at the last step"),
+    "beta for its root, forward": (
+        "diffuse_step",
+        lambda s, x, t, eps: s.alpha[t].sqrt() * x + s.beta[t] * eps,
+        "the noise is scaled by a variance",
+    ),
+    "uniform noise": ("diffuse_step", uniform_step, "two answers"),
+    "variances for standard deviations": (
+        "diffuse",
+        lambda s, x0, t, eps: s.alpha_bar[t] * x0 + (1 - s.alpha_bar[t]) * eps,
+        "x0 is scaled by a variance",
+    ),
+    "beta for its root, backward": ("sample", loop(sigma="beta"), "look at the start, and at"),
+    "beta for its root in a step": (
+        "reverse_step",
+        lambda s, xt, t, e, z: sampling.reverse_step(s, xt, t, e, z, s.beta),
+        "the fresh noise is scaled by a variance",
+    ),
+    "column minus row": (
+        "denoising_loss",
+        lambda network, xt, t, eps: (network(xt, t)[:, 0] - eps).square().mean(),
+        "look at the shapes",
+    ),
+    "column times row": (
+        "diffuse",
+        lambda s, x0, t, eps: s.alpha_bar[t].sqrt() * x0 + (1 - s.alpha_bar[t]).sqrt() * eps,
+        "A column met a row",
+    ),
+    "time along the batch": ("time_features", along_the_batch, "look at which axis"),
+    "an average that lags": (
+        "running_mean",
+        lambda mean, latest, step: mean.lerp(latest, 0.001),
+        "74% of the mean is still its start",
+    ),
+    "truth from undiffused data": ("data_denoiser", undiffused, "compare x[t] with the clean"),
+    "different bins": ("total_variation", own_bins, "compare the edges"),
+    "judged by training data": (
+        "judge",
+        lambda generate, data: metrics.wasserstein(generate(data[::2]), data[::2]),
+        "hands back its training data",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_known_bug_is_rejected_in_its_own_words(name):
+    check, answer, phrase = BUGS[name]
+    verdict = ALL[check](answer)
+    assert not verdict
+    assert phrase in verdict.text
+
+
+def test_the_bugs_texts_differ():
+    assert len({ALL[check](answer).text for check, answer, _ in BUGS.values()}) == len(BUGS)
+
+
+# ---- other plausible mistakes --------------------------------------------------------------------
+
+
+def pooled(data, s, xt, t):
+    """Normalises the weights over the wrong axis."""
+    a = s.alpha_bar[t]
+    weight = ((xt @ data.T * a.sqrt() - a * data.square().sum(1) / 2) / (1 - a)).exp()
+    return (xt - a.sqrt() * (weight @ data) / weight.sum()) / (1 - a).sqrt()
+
+
+def mean_x0(data, s, xt, t):
+    return lib.predict_x0(s, xt, t, lib.DataDenoiser(data, s)(xt, t))
+
+
+def nearest(data, s, xt, t):
+    origin = data[torch.cdist(xt, s.alpha_bar[t].sqrt() * data).argmin(1)]
+    return lib.predict_eps(s, xt, t, origin)
+
+
+def wide(data, s, xt, t):
+    """Forgets the variance in the weights."""
+    weight = (-torch.cdist(xt, s.alpha_bar[t].sqrt() * data).square()).softmax(1)
+    return lib.predict_eps(s, xt, t, weight @ data)
+
+
+def counts(x, y):
+    e = np.linspace(-2.2, 2.2, 41)
+    p, q = (np.histogram2d(*np.asarray(v).T, bins=(e, e))[0] for v in (x, y))
+    return np.abs(p - q).sum() / 2 / len(x)
+
+
+def inside_only(x, y):
+    e = np.linspace(-2.2, 2.2, 41)
+    p, q = (np.histogram2d(*np.asarray(v).T, bins=(e, e))[0] / len(v) for v in (x, y))
+    return np.abs(p - q).sum() / 2
+
+
+def linear(*arguments):
+    return lib.NoiseSchedule.linear(*arguments)
+
+
+def step_with(signal, noise):
+    return lambda s, x, t, eps: signal(s, t) * x + noise(s, t) * eps
+
+
+def back_with(share, undo=lambda s, t: s.alpha[t] ** -0.5, sigma=lambda s, t: s.sigma[t]):
+    return lambda s, x, t, eps, z: undo(s, t) * (x - share(s, t) * eps) + (t > 1) * sigma(s, t) * z
+
+
+def right_share(s, t):
+    return s.beta[t] / (1 - s.alpha_bar[t]).sqrt()
+
+
+def of_v(signal, noise):
+    return lambda s, xt, t, v: (
+        signal * s.alpha_bar[t].sqrt() * xt + noise * (1 - s.alpha_bar[t]).sqrt() * v
+    )
+
+
+def upwards(denoiser, s, n, generator):
+    x = torch.randn(n, denoiser.n_dim, generator=generator)
+    for t in range(1, s.n_steps + 1):
+        z = torch.randn(x.shape, generator=generator)
+        x = sampling.reverse_step(s, x, t, denoiser(x, t), z, s.sigma)
+    return x
+
+
+def own(x):
+    return lambda n: x(torch.rand(n, 2))
+
+
+WRONG = {
+    "band_of_40000": [(0.02, "10 000 points"), (0.005, "1/n"), (0.08, "too large")],
+    "data_denoiser": [
+        (mean_x0, "Asked is the noise"),
+        (nearest, "nearest point alone"),
+        (wide, "right width"),
+        (pooled, "the one point 0.6"),
+        (
+            lambda data, s, xt, t: lib.predict_eps(s, xt, t, data.mean(0, keepdim=True) + 0 * xt),
+            "All points count the same",
+        ),
+    ],
+    "denoising_loss": [
+        (lambda n, xt, t, eps: (n(xt, t) - eps).square().sum(), "The mean square of eps"),
+        (lambda n, xt, t, eps: (n(xt, t) - eps).abs().mean(), "The mean square of eps"),
+        (lambda n, xt, t, eps: (n(xt, t) - eps).square().mean().item(), "no gradient"),
+        (lambda n, xt, t, eps: (n(xt, t) - eps).square(), "must be one number"),
+        (lambda n, xt, t, eps: (n(t, xt) - eps).square().mean(), "in this order"),
+        (lambda n, xt, t, eps: (n(xt, t) - xt).square().mean(), "A perfect network"),
+    ],
+    "diffuse": [
+        (step_with(lambda s, t: s.alpha[t].sqrt(), lambda s, t: s.beta[t].sqrt()), "in one step"),
+        (
+            step_with(lambda s, t: s.alpha_bar[t].sqrt(), lambda s, t: 1 - s.alpha_bar[t].sqrt()),
+            "1 minus a root",
+        ),
+        (step_with(lambda s, t: s.alpha_bar[t].sqrt(), lambda s, t: 1), "is not scaled"),
+        (lambda s, x0, t, eps: lib.diffuse(s, x0, t, 0 * eps), "counts too little"),
+        (
+            lambda s, x0, t, eps: lib.diffuse(s, x0, int(torch.as_tensor(t).max()), eps),
+            "factor of its own t",
+        ),
+    ],
+    "diffuse_step": [
+        (step_with(lambda s, t: 1, lambda s, t: s.beta[t].sqrt()), "is not scaled"),
+        (
+            step_with(lambda s, t: s.alpha_bar[t].sqrt(), lambda s, t: s.beta[t].sqrt()),
+            "this is one step",
+        ),
+        (
+            step_with(lambda s, t: s.alpha[t].sqrt(), lambda s, t: s.beta[t - 1].sqrt()),
+            "indexed by t itself",
+        ),
+        (
+            step_with(lambda s, t: s.alpha[t].sqrt(), lambda s, t: -s.beta[t].sqrt()),
+            "with the wrong sign",
+        ),
+    ],
+    "draw_timesteps": [
+        (lambda n, g: torch.randint(1, 201, (n,), generator=g), "1.0 times as often"),
+        (lambda n, g: weighted_timesteps(n, g, high=29), "look at both ends"),
+        (lambda n, g: weighted_timesteps(n, g, times=2.0), "2.0 times as often"),
+        (lambda n, g: torch.randint(5, 31, (n,), generator=g), "never drawn"),
+        (lambda n, g: 1.0 * weighted_timesteps(n, g), "whole numbers"),
+        (lambda n, g: weighted_timesteps(n, None), "draw from it alone"),
+        (lambda n, g: weighted_timesteps(n, torch.Generator()), "is anything drawn"),
+    ],
+    "gaussian_floor": [(0.173, "two humps"), (0, "does not know"), (1.0, "always answers 0")],
+    "guess_at_200": [
+        ((0, 1.7), "wrong order"),
+        ((1.7, 0.6), "averages over both"),
+        ((0, 0), "how much of the data"),
+        ((1.7, 1.7), "mean of all data"),
+    ],
+    "judge": [
+        (lambda generate, data: metrics.wasserstein(generate(data), data), "from all data"),
+        (lambda generate, data: metrics.wasserstein(data[::2], data[1::2]), "never calls generate"),
+        (lambda generate, data: 2 * judge(generate, data), "is off by 1 everywhere gets"),
+        (lambda generate, data: judge(lambda x: generate(x + 1), data), "some rows of data"),
+    ],
+    "first_step_back": [
+        (0.8, "What undoes"),
+        (1.118, "no noise out"),
+        (0, "only a small share"),
+        (1, "moves the point"),
+    ],
+    "origin_at_1": [
+        ((0.004, 0.127), "left hump"),
+        ((0.996, 0.7), "What does x[t] = 1 add"),
+        ((99.6, 87.3), "between 0 and 1"),
+        ((0.996, 0.99), "too sure"),
+    ],
+    "own_data": [
+        (own(lambda u: u[:, :1]), "where (3, 2)"),
+        (lambda n: lib.spiral_lattice(n), "the same points"),
+        (own(lambda u: u * torch.tensor([1.0, 0.0])), "does not vary"),
+        (own(lambda u: u.round()), "repeated"),
+        (own(lambda u: u * torch.rand(1, 2) + torch.rand(1, 2)), "different shapes"),
+    ],
+    "own_density": [
+        ((triangle, lambda x: 2 * triangle_density(x)), "gives 2.000"),
+        ((triangle, lambda x: triangle_density(x - 0.5)), "disagree, most of all near"),
+        ((lambda n: triangle(n)[:, 0], triangle_density), "where (3, 1)"),
+        ((triangle, lambda x: triangle_density(x)[:, None]), "where (20001,)"),
+        ((lambda n: 5 * triangle(n), triangle_density), "narrower tails"),
+        ((triangle, lambda x: torch.cos(x[:, 0])), "negative"),
+        ((lambda n: torch.linspace(2, 4, n)[:, None], triangle_density), "the same points"),
+    ],
+    "reverse_step": [
+        (back_with(lambda s, t: -right_share(s, t)), "must be taken out"),
+        (back_with(lambda s, t: 1), "taken out whole"),
+        (back_with(lambda s, t: s.beta[t] / (1 - s.alpha[t]).sqrt()), "where alpha_bar belongs"),
+        (back_with(right_share, undo=lambda s, t: s.alpha[t].sqrt()), "must be undone"),
+        (back_with(right_share, sigma=lambda s, t: 0), "is missing"),
+        (back_with(right_share, sigma=lambda s, t: s.sigma_posterior[t]), "too little"),
+    ],
+    "running_mean": [
+        (lambda mean, latest, step: latest, "that is no average"),
+        (lambda mean, latest, step: mean.lerp(latest, 1 / step), "first 500 steps"),
+        (lambda mean, latest, step: mean + latest, "100% of the mean"),
+        (lambda mean, latest, step: 0.9 * mean + 0.2 * latest, "the mean must be 5"),
+    ],
+    "sample": [
+        (upwards, "first at t = 1 and last at t = 20"),
+        (loop(last=10), "asked 10 times"),
+        (lambda d, s, n, g: lib.sample(d, s, n), "draw all noise from it"),
+        (lambda d, s, n, g: torch.randn(n, d.n_dim, generator=g), "never asks"),
+        (lambda d, s, n, g: sample(d, s, n, g)[:, :1], "(3, 1) where (3, 2)"),
+    ],
+    "short_schedule": [
+        (linear(200, 1e-4, 0.2), "200 steps; 50"),
+        (linear(50, 1e-4, 0.9), "larger than they need be"),
+        (0.2, "must be a NoiseSchedule"),
+        (linear(50, 1e-4, 0.1), "of the data's variance"),
+    ],
+    "smallest_shift": [(0.05, "smaller ones"), (0.005, "could be chance"), (-0.02, "its size")],
+    "thousand_steps": [
+        (linear(1000, 1e-4, 0.2), "at t = 214: too early"),
+        (linear(1000, 1e-4, 0.01), "too late"),
+        (linear(200, 1e-4, 0.2), "200 steps; 1000"),
+    ],
+    "time_features": [
+        (lambda t: t[:, None].float(), "as large as 200"),
+        (lambda t: torch.stack([t.sin(), t.cos()]), "wrong axis"),
+        (lambda t: (t[:, None] / 200).round(), "the same features"),
+        (lambda t: t[:, None] / t.max(), "other points' t"),
+        (lambda t: t / 200 - 0.5, "where (1, 1)"),
+    ],
+    "total_variation": [
+        (lambda x, y: 2 * metrics.total_variation(x, y), "counts twice"),
+        (counts, "each point twice"),
+        (inside_only, "beyond the grid"),
+        (lambda x, y: metrics.total_variation(x, y, bins=20), "40 x 40 cells"),
+        (metrics.sliced_wasserstein, "all points differ"),
+    ],
+    "tv_of_40000": [(0.083, "10 000 points"), (0.0207, "1/n"), (0.3, "too large")],
+    "variance_at_37": [
+        (1, "1 at the start"),
+        (2.024, "noise add"),
+        (1.587, "standard deviation"),
+        (8.59, "not their standard deviation"),
+        (3.5, "too large"),
+    ],
+    "x0_from_v": [
+        (of_v(1, 1), "the noise must cancel"),
+        (lambda s, xt, t, v: lib.predict_x0(s, xt, t, v), "as if v were the noise"),
+        (of_v(1, 0), "v counts too little"),
+        (
+            lambda s, xt, t, v: (1 - s.alpha_bar[t]).sqrt() * xt + s.alpha_bar[t].sqrt() * v,
+            "leads to the noise",
+        ),
+    ],
+}
+CASES = [(name, *case) for name, cases in WRONG.items() for case in cases]
+
+
+@pytest.mark.parametrize(("name", "answer", "phrase"), CASES)
+def test_a_plausible_mistake_is_rejected_usefully(name, answer, phrase):
+    verdict = ALL[name](*(answer if name == "own_density" else [answer]))
+    assert not verdict
+    assert phrase in verdict.text
+
+
+def test_every_check_is_tried_with_three_mistakes():
+    assert WRONG.keys() == ALL.keys()
+    assert min(map(len, WRONG.values())) >= 3
+
+
+# ---- answers that are none -----------------------------------------------------------------------
+
+
+def raises(*arguments):
+    raise KeyError("x0\nand a second line")
+
+
+def stub(*arguments): ...
+
+
+def nans(*arguments):
+    return torch.full((3, 1), math.nan)
+
+
+def alters(s, x, t, eps):
+    x *= s.alpha[t].sqrt()
+    return x
+
+
+NONSENSE = [None, ..., "text", True, [], {}, (1,), object(), math.nan, torch.zeros(2, 3), nn.ReLU()]
+FUNCTIONS = [stub, raises, nans, lambda: 0, lambda *_: "text", lambda *_: [1], lambda *_: S, print]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("answer", [*NONSENSE, *FUNCTIONS])
+def test_nonsense_gets_a_sentence(name, answer, capsys):
+    verdict = ALL[name](*[answer] * len(RIGHT[name]))
+    assert not verdict
+    assert verdict.text.endswith((".", "?")) and "\n" not in verdict.text
+    assert "cannot be checked" not in verdict.text, verdict
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_verdict_gives_the_solution_or_is_long(name):
+    texts = [str(ALL[name](*(a if name == "own_density" else [a]))) for a, _ in WRONG[name]]
+    texts += [ALL[check](answer).text for check, answer, _ in BUGS.values() if check == name]
+    assert max(map(len, texts)) < 300
+    assert not any("sqrt" in text or "**" in text for text in texts)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_stubs_are_answered_politely(name):
+    assert ALL[name]().text.startswith("Nothing to check yet")
+    assert ALL[name](*[None] * len(RIGHT[name])).text.startswith("Nothing to check yet")
+    if callable(RIGHT[name][0]):
+        verdict = ALL[name](*[stub] * len(RIGHT[name]))
+        assert verdict.text == "stub returns nothing yet."
+
+
+def test_an_exception_is_named_with_the_call_that_made_it():
+    text = checks.diffuse_step(raises).text
+    call = "raises(schedule, torch.tensor([[1.0], [1.0]]), 60, torch.tensor([[0.0], [0.0]]))"
+    assert text == f"{call} raised KeyError: 'x0\\nand a second line'."
+    assert "takes 0 positional arguments but 2 were given" in checks.judge(lambda: 0).text
+
+
+def test_altered_arguments_are_noticed():
+    assert "changes a tensor that it is given" in checks.diffuse_step(alters).text
+
+
+def test_nan_is_noticed():
+    assert "NaN" in checks.data_denoiser(nans).text
+
+
+def test_an_interrupt_is_not_swallowed():
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checks.diffuse(stopped)
+
+
+def test_checks_leave_the_global_generator_alone():
+    before = torch.get_rng_state()
+    for name in ALL.keys() - {"own_data", "own_density"}:
+        ALL[name](*RIGHT[name])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_numbers_in_the_docstrings():
+    """The bands that the predictions are compared with."""
+    g = torch.Generator().manual_seed(0)
+    reference = TRUTH.quantiles(10_000)
+    band = metrics.noise_band(
+        metrics.wasserstein, lambda n: TRUTH.sample(n, generator=g), reference, 40_000
+    )
+    assert 0.0095 < band.upper < 0.011
+    x = lib.spiral_lattice(10**6)
+    scaler = lib.Standardizer.fit(x)
+    band = metrics.noise_band(
+        metrics.total_variation,
+        lambda n: scaler.transform(lib.spiral(n, generator=g)),
+        scaler.transform(x),
+        40_000,
+        repeats=20,
+    )
+    assert 0.038 < band.median < band.upper < 0.045
+    assert EXACT.posterior(1.0, 30).weight[1] > 0.99
+    assert inspect.signature(checks.judge).parameters.keys() == {"answer"}

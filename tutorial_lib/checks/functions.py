@@ -1,0 +1,294 @@
+"""Checks of functions that have properties, where there is no single formula."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.stats import kstest
+from torch import Generator, Tensor
+
+from tutorial_lib import metrics
+from tutorial_lib.data import spiral
+from tutorial_lib.oracle import DataDenoiser
+from tutorial_lib.schedule import NoiseSchedule
+
+from .answers import EXACT, SCHEDULE, TRUTH, Function, check, need
+
+
+@check("The density adds up to 1, and the points follow it.")
+def own_density(draw, density):
+    """my_draw(n) -> (n, 1) points between -10 and 10; my_density(x), x (m, 1) -> (m,)."""
+    draw, density, n = Function(draw), Function(density), 10_000
+    draw.tensor(3, shape=(3, 1))
+    x = draw.tensor(n, shape=(n, 1)).double()
+    need(bool(x.abs().max() < 10), "Some points lie beyond -10 or 10: choose narrower tails.")
+    other = draw.tensor(n, shape=(n, 1)).double()
+    need(not torch.equal(x, other), f"{draw.name} returns the same points in every call.")
+    grid = torch.linspace(-10, 10, 20_001)[:, None]
+    p = density.tensor(grid, shape=(20_001,)).double()
+    need(bool((p >= 0).all()), "The density is negative somewhere between -10 and 10.")
+    total = float(p.sum() / 1000)
+    need(abs(total - 1) < 0.01, f"A density adds up to 1. From -10 to 10 this gives {total:.3f}.")
+    cdf = (p.cumsum(0) - p / 2) / p.sum()
+    test = kstest(x[:, 0], lambda v: np.interp(v, grid[:, 0], cdf))
+    need(
+        test.pvalue > 1e-6,  # how often an honest answer fails
+        f"Points and density disagree, most of all near x = {test.statistic_location:.2f}. Draw "
+        "the histogram and the density in one figure.",
+    )
+
+
+@check("The model is judged by data that it has not seen, and a copy gets no bonus.")
+def judge(answer):
+    """my_judge(generate, data): the distance of generate(training data) to data held out."""
+    my, data = Function(answer), TRUTH.sample(1000, generator=Generator().manual_seed(0))
+    seen = []
+
+    def copycat(training):
+        seen.append(training)
+        return training.clone()
+
+    copy = my.number(copycat, data)
+    need(bool(seen), f"{my.name} never calls generate, so no model is judged.")
+    training = seen[0]
+    rows = isinstance(training, Tensor) and training.ndim == 2 and 0 < training.numel()
+    need(rows and bool(torch.isin(training, data).all()), "generate must get some rows of data.")
+    held_out = data[~torch.isin(data[:, 0], training)]
+    need(len(held_out) > 0, "The model learns from all data, so none is left to judge it by.")
+    need(
+        copy > 0.25 * metrics.wasserstein(training, held_out),
+        "A model that hands back its training data gets a distance near 0, better than any honest "
+        "one: what is it compared with?",
+    )
+    shifted = my.number(lambda training: training + 1, data)
+    need(abs(shifted - 1) < 0.3, f"A model that is off by 1 everywhere gets {shifted:.2f}, not 1.")
+
+
+@check("It averages over all points, weighted by how likely each became x[t].")
+def data_denoiser(answer):
+    """my_eps(data, schedule, xt, t), the best noise estimate for a finite set of points."""
+    my, t = Function(answer), 30
+    a, xt = SCHEDULE.alpha_bar[t], torch.tensor([[-0.3], [0.5], [1.1]])
+
+    def noise(origin):
+        return (xt - a.sqrt() * origin) / (1 - a).sqrt()
+
+    def near(found, right):
+        return torch.allclose(found, right, atol=0.02)
+
+    one = my.tensor(torch.tensor([[0.6]]), SCHEDULE, xt, t, shape=(3, 1))
+    is_x0 = near(one, torch.full((3, 1), 0.6))
+    need(not is_x0, "That is the mean of x0. Asked is the noise that belongs to it.")
+    need(
+        near(one, noise(0.6)),
+        "If all data are the one point 0.6, the noise is known exactly, and this is not it. How "
+        "does the noise follow from x[t] and its origin?",
+    )
+    data = torch.tensor([[-1.4], [-0.5], [0.6], [0.7], [1.3]])
+    found = my.tensor(data, SCHEDULE, xt, t, shape=(3, 1))
+    undiffused = ((xt - data.T).square() / (-2 * (1 - a))).softmax(1) @ data
+    nearest = data[(xt - a.sqrt() * data.T).square().argmin(1)]
+    mistakes = {
+        "The weights compare x[t] with the clean points. Where has the jump to t carried them, "
+        "apart from the noise?": undiffused,
+        "It uses the nearest point alone, but all are possible.": nearest,
+        "All points count the same, wherever x[t] is.": data.mean(),
+    }
+    for hint, origin in mistakes.items():
+        need(not near(found, noise(origin)), hint)
+    need(
+        near(found, DataDenoiser(data, SCHEDULE)(xt, t)),
+        "With five points, the average is off. Do the weights have the right width, and add up to "
+        "1 for each row of x[t]?",
+    )
+    plane, x = torch.tensor([[-1.0, 0.5], [0.6, -0.4]]), torch.tensor([[-0.5, 0.8]])
+    found = my.tensor(plane, SCHEDULE, x, t, shape=(1, 2))
+    right = DataDenoiser(plane, SCHEDULE)(x, t)
+    need(near(found, right), "With two coordinates it is off: how far are two points apart?")
+
+
+@check("Each point gets the features of its own t, and no two steps look alike.")
+def time_features(answer):
+    """my_features(t): t (n,) in 1..200 -> (n, k), row by row."""
+    my = Function(answer)
+
+    def ask(t):
+        found = tuple(getattr(my(t), "shape", ()))
+        n, k = (*found, 1)[:2] if found[:1] == (len(t),) else (len(t), 1)
+        turned = len(found) == 2 and found[1] == n != found[0]
+        need(not turned, f"For n = {n}, the shape is {found}: time runs along the wrong axis.")
+        return my.tensor(t, shape=(n, k))
+
+    mixed = torch.tensor([1, 60, 200, 60, 7])
+    alone = torch.cat([ask(mixed[[k]]) for k in range(5)])
+    need(
+        torch.allclose(ask(mixed), alone, atol=1e-5),
+        "A row changes with the other points' t. The time of a point must not depend on its "
+        "neighbours in the batch: look at which axis is which.",
+    )
+    every = ask(torch.arange(1, 201))
+    largest = float(every.abs().max())
+    need(largest <= 10, f"Features as large as {largest:.0f} drown x[t]: bring them near -1..1.")
+    need(float(torch.pdist(every.double()).min()) > 1e-4, "Two steps have the same features.")
+
+
+@check("Every t of 1..200 is drawn, and 5 to 30 three times as often as the rest.")
+def draw_timesteps(answer):
+    """my_timesteps(n, generator): (n,) int64 in 1..200, each of 5..30 three times as often."""
+    my, n = Function(answer), 50_000
+
+    def ask(n, seed):
+        t = my(n, Generator().manual_seed(seed))
+        whole = isinstance(t, Tensor) and not (t.is_floating_point() or t.is_complex())
+        need(whole, f"{my.name} must return a tensor of whole numbers.")
+        found = tuple(t.shape)
+        need(found == (n,), f"{my.name}({n}, generator) returns shape {found}, not ({n},).")
+        return t.long()
+
+    ask(4, 0)
+    t = ask(n, 0)
+    low, high = int(t.min()), int(t.max())
+    need(low >= 1, f"t = {low} is drawn. At t = 0 there is no noise, and nothing to learn.")
+    need(high <= 200, f"t = {high} is drawn, but the last step is 200.")
+    need(torch.equal(t, ask(n, 0)), "The same generator gives two results: draw from it alone.")
+    need(not torch.equal(t, ask(n, 1)), "Another seed gives the same t: is anything drawn?")
+    count = t.bincount(minlength=201).double()
+    need(bool((count[1:] > 0).all()), f"t = {int(count[1:].argmin()) + 1} is never drawn.")
+    often, rest = count[5:31], torch.cat([count[1:5], count[31:]])
+    ratio = float(often.mean() / rest.mean())
+    # The ratio has a standard error of 0.03, and a count one of 14 or 25, far from these limits.
+    need(abs(ratio - 3) < 0.2, f"5..30 come {ratio:.1f} times as often as the others, not 3 times.")
+    clear = bool(often.min() > 400 > rest.max())
+    need(clear, "Not all of 5..30, and only those, come more often: look at both ends.")
+
+
+@check("The average takes the first weights whole, forgets them in time, and smooths.")
+def running_mean(answer):
+    """my_update(mean, latest, step): the new mean of the weights; step = 1, 2, ..."""
+    my = Function(answer)
+
+    def run(start, latest):
+        mean = torch.tensor([start])
+        for step, value in enumerate(latest, 1):
+            mean = my.tensor(mean, torch.tensor([value]), step, shape=(1,))
+        return float(mean)
+
+    kept = run(1.0, [0.0] * 300)
+    need(
+        abs(kept) < 0.05,
+        f"After 300 steps, {kept:.0%} of the mean is still its start, the untrained weights: it "
+        "has not caught up. How much should the latest count while step is small?",
+    )
+    five = run(0.0, [5.0] * 10)
+    need(abs(five - 5) < 0.01, f"If all weights are 5, the mean must be 5, and it is {five:.3g}.")
+    left = abs(run(0.0, [1.0, -1.0] * 500))
+    need(left < 0.3, f"Weights that jump between 1 and -1 leave {left:.2f}: that is no average.")
+    old = run(0.0, [1.0] * 500 + [0.0] * 500)
+    need(old < 0.1, f"After 1000 steps, {old:.0%} of the mean come from the first 500 steps.")
+
+
+@check("A perfect network gets 0, one that always answers 0 gets 1, and gradients flow.")
+def denoising_loss(answer):
+    """my_loss(network, xt, t, eps): the mean squared error, a tensor that has a gradient."""
+    my, g = Function(answer), Generator().manual_seed(0)
+    weight, t = torch.ones((), requires_grad=True), torch.arange(400) % 200 + 1
+    for n_dim in (1, 2):
+        xt, eps = torch.randn(2, 400, n_dim, generator=g)
+
+        def network(x, times, xt=xt, eps=eps):
+            asked = torch.equal(x, xt) and torch.equal(times, t)
+            need(asked, "The network must be asked for xt and t, in this order.")
+            return weight * eps
+
+        def silent(x, times):
+            return 0 * x
+
+        loss = my(network, xt, t, eps)
+        shape = tuple(getattr(loss, "shape", ()))
+        need(shape == (), f"The loss has shape {shape}, but it must be one number, the mean.")
+        perfect, zero = my.number(network, xt, t, eps), my.number(silent, xt, t, eps)
+        need(
+            abs(perfect) < 1e-6,
+            f"A perfect network gets a loss of {perfect:.2f}, not 0: look at the shapes of the two "
+            "things that are subtracted.",
+        )
+        right = float(eps.square().mean())
+        need(
+            math.isclose(zero, right, rel_tol=1e-3),
+            f"A network that always answers 0 gets {zero:.4g}. The mean square of eps is "
+            f"{right:.4g}.",
+        )
+        need(
+            isinstance(loss, Tensor) and loss.requires_grad,
+            "The value is right, but no gradient leads back to the network's weights: return the "
+            "tensor itself.",
+        )
+
+
+@check("It asks for every step once, from T down to 1, and its samples follow the truth.")
+def sample(answer):
+    """my_sample(denoiser, schedule, n, generator): (n, denoiser.n_dim), for any schedule."""
+    my, short = Function(answer), NoiseSchedule.linear(n_steps=20, beta_min=0.01, beta_max=0.6)
+    point, asked = DataDenoiser(torch.tensor([[0.7, 0.7]]), short), []
+
+    def denoiser(xt, t):
+        asked.append(int(torch.as_tensor(t).max()))
+        return point(xt, t)
+
+    denoiser.n_dim, denoiser.n_steps = 2, 20
+    z = my.tensor(denoiser, short, 3, Generator().manual_seed(0), shape=(3, 2))
+    need(bool(asked), f"{my.name} never asks the denoiser.")
+    order = f"asked {len(asked)} times, first at t = {asked[0]} and last at t = {asked[-1]}"
+    right = asked == list(range(20, 0, -1))
+    need(right, f"With T = 20, the denoiser must be asked at t = 20, 19, ..., 1. It is {order}.")
+    need(
+        torch.allclose(z, torch.tensor(0.7), atol=0.01),
+        "All data lie at one point, and the denoiser knows it, yet the samples miss it. Look at "
+        "the last step, and at what a step takes out.",
+    )
+    z = my.tensor(EXACT, SCHEDULE, 4000, Generator().manual_seed(0), shape=(4000, 1))
+    distance, width = metrics.wasserstein(z, TRUTH.quantiles(4000)), float(z.std())
+    need(
+        distance < 0.08,  # chance: 0.03 in 95 of 100 cases, and 0.06 in fewer than 1 of a million
+        f"With the exact denoiser, W1 to the truth is {distance:.2f} and the spread {width:.2f} "
+        "instead of 1: look at the start, and at the fresh noise.",
+    )
+    again = my.tensor(EXACT, SCHEDULE, 4000, Generator().manual_seed(0), shape=(4000, 1))
+    need(torch.equal(z, again), "The same generator gives two results: draw all noise from it.")
+
+
+@check("Points of the right shape, new ones in every call, from one and the same law.")
+def own_data(answer):
+    """my_data(n): n new points of the plane, (n, 2)."""
+    my, n = Function(answer), 4000
+    my.tensor(3, shape=(3, 2))
+    x, y = my.tensor(n, shape=(n, 2)), my.tensor(n, shape=(n, 2))
+    need(not torch.equal(x, y), f"{my.name} returns the same points in every call.")
+    spread = x.double().std(0)
+    need(bool((spread > 0).all()), "One of the coordinates does not vary.")
+    need(len(x.unique(dim=0)) > n / 2, "Most points are repeated: give them some width.")
+    # Of two honest samples, fewer than one pair in a million is this far apart.
+    apart = metrics.sliced_wasserstein(x / spread, y / spread)
+    need(apart < 0.15, f"Two calls give different shapes: they are {apart:.2f} apart (SWD).")
+
+
+@check("Both clouds are counted in the same cells, as shares, and outside counts, too.")
+def total_variation(answer):
+    """my_total_variation(x, y), on 40 x 40 cells over -2.2..2.2 and one more for the rest."""
+    my, g = Function(answer), Generator().manual_seed(0)
+    x = torch.randn(2000, 2, generator=g).clamp(-2, 2)
+    same = my.number(x, x)
+    need(abs(same) < 1e-6, f"A cloud and itself get {same:.2f}, not 0.")
+    shrunk = "A cloud and the same at half the size get nearly 0: compare the edges of the cells."
+    need(abs(my.number(x, 0.5 * x)) > 0.1, shrunk)
+    apart = my.number(0.1 * x - 1, 0.1 * x + 1)
+    need(abs(apart - 2) > 0.05, "Two clouds far apart get 2: every misplaced point counts twice.")
+    need(abs(apart - 1) < 0.05, f"Two clouds far apart get {apart:.3g}, but all points differ: 1.")
+    twice = my.number(x, torch.cat([x, x]))
+    need(abs(twice) < 1e-6, f"A cloud and the same with each point twice get {twice:.3g}, not 0.")
+    beyond = my.number(x, x + 9)
+    need(abs(beyond - 1) < 1e-3, f"If y lies beyond the grid, this gives {beyond:.2f}, not 1.")
+    y = spiral(3000, generator=g)
+    found, right = my.number(x, y), metrics.total_variation(x, y)
+    wrong = f"Two clouds get {found:.3f}, but 40 x 40 cells over -2.2..2.2 give {right:.3f}."
+    need(abs(found - right) < 0.01, wrong)
