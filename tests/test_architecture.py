@@ -12,6 +12,7 @@ LAYERS = {
     "_arguments": -1,  # checks of what callers pass in, used by all
     "_random": -1,  # draws on the right device
     "data": 0,
+    "digits": 0,
     "schedule": 0,
     "forward": 1,
     "network": 1,
@@ -32,6 +33,7 @@ SAME_LAYER = {
         "forward",
     ): "a network that predicts v turns it into eps with the schedule's values",
     ("checkpoint", "training"): "it saves a training run and goes on from it",
+    ("latent", "metrics"): "the judge of digits reports two of its distances",
     ("oracle", "forward"): "the exact denoiser converts between eps and x0 with forward's formulas",
 }
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}

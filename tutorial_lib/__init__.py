@@ -16,8 +16,9 @@ from tutorial_lib.data import (
     spiral_lattice,
     two_modes,
 )
+from tutorial_lib.digits import Digits, digits
 from tutorial_lib.forward import diffuse, diffuse_step, predict_eps, predict_x0, score_from_eps
-from tutorial_lib.network import Denoiser, VDenoiser
+from tutorial_lib.network import Denoiser, VDenoiser, guided
 from tutorial_lib.oracle import DataDenoiser, ExactDenoiser
 from tutorial_lib.sampling import sample, sample_ddim
 from tutorial_lib.schedule import NoiseSchedule
@@ -26,6 +27,7 @@ from tutorial_lib.training import Trainer
 __all__ = [
     "DataDenoiser",
     "Denoiser",
+    "Digits",
     "ExactDenoiser",
     "Mixture",
     "NoiseSchedule",
@@ -34,7 +36,9 @@ __all__ = [
     "VDenoiser",
     "diffuse",
     "diffuse_step",
+    "digits",
     "gaussian_mixture",
+    "guided",
     "predict_eps",
     "predict_x0",
     "ramp",

@@ -51,23 +51,33 @@ def positive(name: str, value: float) -> float:
     return value
 
 
-def timesteps(t, n: int, first: int, last: int) -> int | Tensor:
-    """Return `t` as an int or as an (n,) int64 tensor with every entry in first..last.
+def indices(name: str, value, n: int, first: int, last: int) -> int | Tensor:
+    """Return `value` as an int or as an (n,) int64 tensor with every entry in first..last.
 
-    Raises TypeError if t is not integer, ValueError if it is out of range or of another shape.
+    Raises TypeError if it is not integer, ValueError if it is out of range or of another shape.
     """
-    if isinstance(t, Tensor) and t.ndim > 0:
-        if t.dtype.is_floating_point or t.dtype.is_complex or t.dtype == torch.bool:
-            raise TypeError(f"t must be an int or an int64 tensor, got a tensor of {t.dtype}")
-        if t.shape != (n,) or n == 0:
-            raise ValueError(f"t must be an int or have shape ({n},), got shape {tuple(t.shape)}")
-        low, high = (int(value) for value in t.aminmax())
-        t = t.long()
+    if isinstance(value, Tensor) and value.ndim > 0:
+        if value.dtype.is_floating_point or value.dtype.is_complex or value.dtype == torch.bool:
+            raise TypeError(
+                f"{name} must be an int or an int64 tensor, got a tensor of {value.dtype}"
+            )
+        if value.shape != (n,) or n == 0:
+            raise ValueError(
+                f"{name} must be an int or have shape ({n},), got shape {tuple(value.shape)}"
+            )
+        low, high = (int(extreme) for extreme in value.aminmax())
+        value = value.long()
     else:
-        low = high = t = _index("t", t, f"an int or an int64 tensor of shape ({n},)")
+        low = high = value = _index(name, value, f"an int or an int64 tensor of shape ({n},)")
     if low < first or high > last:
-        raise ValueError(f"t must lie in {first}..{last}, got {low if low < first else high}")
-    return t
+        wrong = low if low < first else high
+        raise ValueError(f"{name} must lie in {first}..{last}, got {wrong}")
+    return value
+
+
+def timesteps(t, n: int, first: int, last: int) -> int | Tensor:
+    """`indices` for t."""
+    return indices("t", t, n, first, last)
 
 
 def points(name: str, value, n_dim: int | None = None) -> Tensor:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 SIDE = 28  # pixels
 N_CLASSES = 10
@@ -58,8 +59,8 @@ def digits(folder: str | Path | None = None) -> tuple[Digits, Digits]:
     # In MNIST's own order, neighbours were written by one hand: so shuffle before the split.
     order = torch.randperm(len(label), generator=torch.Generator().manual_seed(0)).numpy()
     everything = _digits(image[order], label[order])
-    rank = torch.nn.functional.one_hot(everything.label).cumsum(0).gather(1, everything.label[:, None])
-    train = rank[:, 0] <= 300
+    so_far = one_hot(everything.label, N_CLASSES).cumsum(0)  # how many of each class up to here
+    train = so_far.gather(1, everything.label[:, None])[:, 0] <= 300
     return Digits(*(a[train] for a in everything)), Digits(*(a[~train] for a in everything))
 
 

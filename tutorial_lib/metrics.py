@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
+from torch import Tensor
 
 from tutorial_lib._arguments import fits, integer
 
@@ -47,6 +49,36 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
         return np.append(inside, 1 - inside.sum())
 
     return float(np.abs(shares(_sample("x", x, 2)) - shares(_sample("y", y, 2))).sum() / 2)
+
+
+def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
+    """Squared Fréchet distance between Gaussians fitted to two samples, (n, d) and (m, d).
+
+    |mean_x - mean_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), C the covariances (Dowson & Landau
+    1982, eq. 4; with features of a network in place of x it is the FID of Heusel et al. 2017).
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
+        raise ValueError(
+            f"x and y must have shapes (n, d) and (m, d) with n, m >= 2, got {x.shape}, {y.shape}"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("x and y must be finite")
+    c_x, c_y = (np.atleast_2d(np.cov(sample.T)) for sample in (x, y))
+    # C_x C_y is similar to a symmetric matrix without negative eigenvalues.
+    root = np.sqrt(np.linalg.eigvals(c_x @ c_y).real.clip(min=0)).sum()
+    return float(((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(c_x + c_y) - 2 * root)
+
+
+def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
+    """The Euclidean distance of each row of x (n, d) to the nearest of `reference` (m, d): (n,)."""
+    x, reference = (torch.as_tensor(a) for a in (x, reference))
+    if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
+        raise ValueError(
+            "x and reference must have shapes (n, d) and (m, d), "
+            f"got {tuple(x.shape)} and {tuple(reference.shape)}"
+        )
+    return torch.cat([torch.cdist(rows, reference).amin(1) for rows in x.split(1000)])
 
 
 class NoiseBand(NamedTuple):

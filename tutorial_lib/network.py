@@ -1,11 +1,12 @@
 """The network of the series: a plain MLP that predicts the noise in xt, and a sharper variant."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import fits, integer, points, positive, timesteps
+from tutorial_lib._arguments import fits, indices, integer, points, positive, timesteps
 from tutorial_lib.forward import at
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -15,8 +16,10 @@ class Denoiser(nn.Module):
 
     n_dim: dimension of the data. n_steps: T >= 2. n_hidden: width. frequencies: for each number k
     in it, sin(k xt) and cos(k xt) are inputs, too (Tancik et al. 2020): with them the output can
-    follow fine detail in x. `generator` makes the initial weights reproducible; without it
-    PyTorch's global generator is used.
+    follow fine detail in x. n_classes: how many kinds of data there are, where it is to be told
+    which kind to make; a label is one more input for each class, 1 for the right one and else 0.
+    `generator` makes the initial weights reproducible; without it PyTorch's global generator is
+    used.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class Denoiser(nn.Module):
         n_hidden: int = 128,
         *,
         frequencies: Sequence[float] = (),
+        n_classes: int = 0,
         generator: Generator | None = None,
     ):
         super().__init__()
@@ -33,7 +37,8 @@ class Denoiser(nn.Module):
         self.n_steps = integer("n_steps", n_steps, 2)
         self.n_hidden = integer("n_hidden", n_hidden, 1)
         self.frequencies = tuple(positive("each of frequencies", k) for k in frequencies)
-        n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1
+        self.n_classes = integer("n_classes", n_classes, 0)
+        n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1 + n_classes
         fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
         self.layers = nn.Sequential(
             _linear(n_inputs, n_hidden, generator),
@@ -49,10 +54,12 @@ class Denoiser(nn.Module):
         """t in 1..T mapped linearly to [-1/2, 1/2], the range that suits a network's input."""
         return (t - 1) / (self.n_steps - 1) - 0.5
 
-    def forward(self, xt: Tensor, t: int | Tensor) -> Tensor:
+    def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
         """eps_hat (n, n_dim) for xt (n, n_dim) and t, an int or (n,) int64, in 1..T.
 
-        Raises ValueError or TypeError for a shape or a t that does not fit.
+        label: the class of each row, an int or (n,) int64 in 0..n_classes-1; -1, or no label at
+        all, is for rows of an unknown class. Raises ValueError or TypeError for a shape, a t or a
+        label that does not fit.
         """
         points("xt", xt, self.n_dim)
         dtype = self.layers[0].weight.dtype
@@ -64,7 +71,18 @@ class Denoiser(nn.Module):
         else:
             column = xt.new_full((len(xt), 1), time)
         waves = [wave(k * xt) for k in self.frequencies for wave in (torch.sin, torch.cos)]
-        return self.layers(torch.cat([xt, *waves, column], dim=1))
+        return self.layers(torch.cat([xt, *waves, column, *self._one_hot(xt, label)], dim=1))
+
+    def _one_hot(self, xt: Tensor, label: int | Tensor | None) -> list[Tensor]:
+        """The inputs that stand for the label: (n, n_classes), or none without classes."""
+        if not self.n_classes:
+            if label is not None:
+                raise ValueError("label must be left out: this denoiser has n_classes = 0")
+            return []
+        label = indices("label", -1 if label is None else label, len(xt), -1, self.n_classes - 1)
+        classes = torch.arange(self.n_classes, device=xt.device)
+        column = torch.as_tensor(label, device=xt.device).expand(len(xt))[:, None]
+        return [(column == classes).to(xt)]
 
 
 class VDenoiser(Denoiser):
@@ -83,17 +101,23 @@ class VDenoiser(Denoiser):
         n_hidden: int = 128,
         *,
         frequencies: Sequence[float] = (),
+        n_classes: int = 0,
         generator: Generator | None = None,
     ):
         super().__init__(
-            n_dim, schedule.n_steps, n_hidden, frequencies=frequencies, generator=generator
+            n_dim,
+            schedule.n_steps,
+            n_hidden,
+            frequencies=frequencies,
+            n_classes=n_classes,
+            generator=generator,
         )
         self.schedule = schedule
         self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
 
-    def forward(self, xt: Tensor, t: int | Tensor) -> Tensor:
+    def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
         """eps_hat (n, n_dim) for xt (n, n_dim) and t in 1..T, as `Denoiser` gives it."""
-        v_hat = super().forward(xt, t)
+        v_hat = super().forward(xt, t, label)
         alpha_bar = at(self.alpha_bar, t, xt)
         return (1 - alpha_bar).sqrt() * xt + alpha_bar.sqrt() * v_hat
 
@@ -104,3 +128,26 @@ def _linear(n_in: int, n_out: int, generator: Generator | None) -> nn.Linear:
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
     return layer
+
+
+def guided(
+    denoiser: Denoiser, label: int | Tensor, weight: float = 0.0
+) -> Callable[[Tensor, int], Tensor]:
+    """A denoiser (xt, t) -> eps_hat for data of one class, to sample from.
+
+    denoiser: one that was trained with labels. label: as in `Denoiser.forward`. weight: how far
+    to go beyond the answer with the label, away from the one without (classifier-free guidance,
+    Ho & Salimans 2022, eq. 6); 0 takes the answer as it is.
+    """
+    if not denoiser.n_classes:
+        raise ValueError("denoiser must have classes (n_classes > 0) to be told a label")
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"weight must be finite and at least 0, got {weight}")
+
+    def eps_hat(xt: Tensor, t: int) -> Tensor:
+        with_label = denoiser(xt, t, label)
+        if weight == 0:
+            return with_label
+        return (1 + weight) * with_label - weight * denoiser(xt, t)
+
+    return eps_hat

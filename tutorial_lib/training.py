@@ -16,6 +16,7 @@ from torch.nn.functional import mse_loss
 from tutorial_lib._arguments import (
     finite,
     fits,
+    indices,
     integer,
     points,
     positive,
@@ -42,6 +43,8 @@ class Trainer:
     step's index (1, 2, ...). t_weight: (T+1,), how often each t is drawn, relative to the others,
     entry 0 left aside; all of 1..T equally often where not given. average: keep a running mean of
     the weights, which weighs the last tenth or so of the steps most, and sample from that.
+    label: (n,) int64, the class of each row of x0, for a denoiser with classes; one row in ten is
+    shown without it, so that the network knows both cases (Ho & Salimans 2022, algorithm 1).
     generator: source of every random number. All work is done where the denoiser is.
 
     Raises ValueError or TypeError where n_dim, schedule, x0, t_weight or a number does not fit.
@@ -57,6 +60,7 @@ class Trainer:
         learning_rate: float | Callable[[int], float] = 3e-3,
         t_weight: Tensor | None = None,
         average: bool = True,
+        label: Tensor | None = None,
         generator: Generator | None = None,
     ):
         finite("x0", points("x0", x0, denoiser.n_dim))
@@ -66,6 +70,10 @@ class Trainer:
         weights = next(denoiser.parameters())
         self.network, self.schedule = denoiser, schedule.to(weights.device)
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
+        if label is not None:
+            last = getattr(denoiser, "n_classes", 0) - 1
+            label = indices("label", torch.as_tensor(label), len(x0), 0, last).to(weights.device)
+        self.label = label
         self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)
         fits("batch_size", batch_size, batch_size * getattr(denoiser, "n_hidden", 1))
@@ -79,8 +87,11 @@ class Trainer:
         """The network to sample from: averaged weights if averaging is on."""
         return self.network if self.average is None else self.average
 
-    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """A random batch: x0 (batch_size, n_dim), t (batch_size,) in 1..T, eps like x0."""
+    def batch(self) -> tuple[Tensor, ...]:
+        """A random batch: x0 (batch_size, n_dim), t (batch_size,) in 1..T, eps like x0.
+
+        With labels, also those: (batch_size,), -1 where the label is withheld.
+        """
         n, (n_data, n_dim) = self.batch_size, self.x0.shape
         there = {"device": self.x0.device, "generator": self.generator}
         rows = draw(torch.randint, n_data, (n,), **there)
@@ -88,7 +99,11 @@ class Trainer:
             t = draw(torch.randint, 1, self.schedule.n_steps + 1, (n,), **there)
         else:  # where a uniform number falls among the summed weights
             t = torch.searchsorted(self.t_weight, draw(torch.rand, n, **there), right=True)
-        return self.x0[rows], t, draw(torch.randn, n, n_dim, **there).to(self.x0.dtype)
+        batch = self.x0[rows], t, draw(torch.randn, n, n_dim, **there).to(self.x0.dtype)
+        if self.label is None:
+            return batch
+        withheld = draw(torch.rand, n, **there) < 0.1
+        return *batch, torch.where(withheld, -1, self.label[rows])
 
     def run(self, *, steps: int | None = None, seconds: float | None = None) -> Iterator[Step]:
         """Train for a number of steps or of seconds, yielding after each step.
@@ -116,8 +131,8 @@ class Trainer:
 
     def _step(self) -> float:
         index = len(self.losses) + 1
-        x0, t, eps = self.batch()
-        eps_hat = self.network(diffuse(self.schedule, x0, t, eps), t)
+        x0, t, eps, *label = self.batch()
+        eps_hat = self.network(diffuse(self.schedule, x0, t, eps), t, *label)
         same_shape("eps", eps, "the denoiser's answer", eps_hat)
         loss = mse_loss(eps_hat, eps)
         value = loss.item()

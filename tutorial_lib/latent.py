@@ -1,0 +1,191 @@
+"""What diffusion in a latent space needs besides diffusion: an autoencoder and a judge."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from sklearn.decomposition import PCA
+from torch import Generator, Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from tutorial_lib._arguments import integer, points, positive, same_shape
+from tutorial_lib._random import draw
+from tutorial_lib.digits import N_CLASSES, SIDE, Digits
+from tutorial_lib.metrics import frechet_distance, nearest_distances
+
+N_PIXELS = SIDE * SIDE
+
+
+class Autoencoder(nn.Module):
+    """Digits (n, 784) to n_latent numbers and back, with two convolutions on each side.
+
+    `generator` makes the initial weights reproducible; without it PyTorch's global one is used.
+    """
+
+    def __init__(self, n_latent: int, *, generator: Generator | None = None):
+        super().__init__()
+        self.n_latent = integer("n_latent", n_latent, 1)
+        with torch.device("meta"):  # the weights are drawn below, once
+            self.encoder = nn.Sequential(
+                nn.Unflatten(1, (1, SIDE, SIDE)),
+                nn.Conv2d(1, 16, 4, stride=2, padding=1),  # 28 x 28 to 14 x 14
+                nn.ReLU(),
+                nn.Conv2d(16, 32, 4, stride=2, padding=1),  # to 7 x 7
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(32 * 7 * 7, n_latent),
+            )
+            self.decoder = nn.Sequential(
+                nn.Linear(n_latent, 32 * 7 * 7),
+                nn.ReLU(),
+                nn.Unflatten(1, (32, 7, 7)),
+                nn.ConvTranspose2d(32, 16, 4, stride=2, padding=1),
+                nn.ReLU(),
+                nn.ConvTranspose2d(16, 1, 4, stride=2, padding=1),
+                nn.Flatten(),
+            )
+        _draw_weights(self, generator)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """Latents (n, n_latent) of images (n, 784)."""
+        return self.encoder(points("image", image, N_PIXELS))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Images (n, 784) in 0..1 from latents (n, n_latent)."""
+        return self.decoder(points("z", z, self.n_latent)).sigmoid()
+
+
+def reconstruction_loss(
+    autoencoder: Autoencoder, image: Tensor, generator: Generator | None = None
+) -> Tensor:
+    """How badly the images (n, 784) come back, the latents being shaken on the way: a number.
+
+    The binary cross-entropy summed over pixels. The latents get noise of standard deviation 0.2,
+    which makes the decoder treat neighbours alike, and a small price on their squares keeps them
+    from growing until the noise no longer counts.
+    """
+    z = autoencoder.encode(image)
+    shaken = z + 0.2 * draw(torch.randn, z.shape, device=z.device, generator=generator)
+    pixels = binary_cross_entropy_with_logits(autoencoder.decoder(shaken), image, reduction="sum")
+    return (pixels + 1e-3 * z.square().sum()) / len(image)
+
+
+class Classifier(nn.Sequential):
+    """Digits (n, 784) to ten logits, by two convolutions and one linear layer."""
+
+    def __init__(self, *, generator: Generator | None = None):
+        with torch.device("meta"):
+            super().__init__(
+                nn.Unflatten(1, (1, SIDE, SIDE)),
+                nn.Conv2d(1, 16, 5, stride=2, padding=2),
+                nn.ReLU(),
+                nn.Conv2d(16, 32, 5, stride=2, padding=2),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(32 * 7 * 7, N_CLASSES),
+            )
+        _draw_weights(self, generator)
+
+
+def classification_loss(
+    classifier: Classifier, image: Tensor, label: Tensor, generator: Generator | None = None
+) -> Tensor:
+    """The cross-entropy for images (n, 784), all moved by up to a pixel each way: a number."""
+    shift = torch.randint(-1, 2, (2,), generator=generator).tolist()
+    moved = image.view(-1, SIDE, SIDE).roll(shift, (1, 2)).flatten(1)
+    return cross_entropy(classifier(moved), label)
+
+
+def fit(
+    network: nn.Module,
+    loss: Callable[..., Tensor],
+    *data: Tensor,
+    steps: int,
+    batch_size: int = 128,
+    learning_rate: float = 2e-3,
+    generator: Generator | None = None,
+) -> Iterator[float]:
+    """Train `network` on random rows of `data` with Adam; an iterator over the losses.
+
+    loss: called as loss(network, *rows, generator). data: tensors of equal length. learning_rate
+    falls in a straight line to zero. Raises ValueError or TypeError for a number that does not fit.
+    """
+    integer("steps", steps, 1)
+    integer("batch_size", batch_size, 1)
+    positive("learning_rate", learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+
+    def run() -> Iterator[float]:
+        for step in range(steps):
+            rows = torch.randint(len(data[0]), (batch_size,), generator=generator)
+            value = loss(network, *(part[rows] for part in data), generator)
+            optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            yield value.item()
+
+    return run()
+
+
+class Marks(NamedTuple):
+    """What a judge says of images.
+
+    accuracy: the share that the classifier takes for what they are meant to be. sure: the share
+    for which it is more than 90 % sure of its answer. frechet: the Fréchet distance from the
+    training images. nearest: the median distance to the nearest training image.
+    """
+
+    accuracy: float
+    sure: float
+    frechet: float
+    nearest: float
+
+
+class Judge:
+    """Marks images by digits that the generator has not seen, and by those that it has.
+
+    The classifier learns from `held_out`. `train` are the generator's own digits: the Fréchet
+    distance from them (in the space of their first 32 principal components) says whether the
+    images vary as they do, the distance to the nearest one whether they are copies.
+    """
+
+    def __init__(
+        self,
+        train: Digits,
+        held_out: Digits,
+        *,
+        steps: int = 400,
+        generator: Generator | None = None,
+    ):
+        self.train = train.image
+        self.classifier = Classifier(generator=generator)
+        for _loss in fit(
+            self.classifier, classification_loss, *held_out, steps=steps, generator=generator
+        ):
+            pass
+        self.pca = PCA(32, random_state=0).fit(train.image.numpy())
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor, label: Tensor) -> Marks:
+        """image: (n, 784) in 0..1. label: (n,) int64, what each is meant to be."""
+        points("image", image, N_PIXELS)
+        same_shape("label", label, "the rows of image", image[:, 0])
+        share, answer = self.classifier(image).softmax(1).max(1)
+        ours, theirs = (self.pca.transform(x.numpy()) for x in (image, self.train))
+        return Marks(
+            float((answer == label).float().mean()),
+            float((share > 0.9).float().mean()),
+            frechet_distance(ours, theirs),
+            float(nearest_distances(image, self.train).median()),
+        )
+
+
+def _draw_weights(network: nn.Module, generator: Generator | None) -> None:
+    # PyTorch's own initial law for these layers, uniform on +-1/sqrt(n_in), from our generator.
+    network.to_empty(device=torch.get_default_device())
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            bound = layer.weight[0].numel() ** -0.5
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
