@@ -152,9 +152,9 @@ def run(tests: list[str], limit: float, mutant: Mutant | None = None) -> tuple[s
     """ "passed", "failed" or "too slow", and the seconds it took, in a process of its own."""
     start = time.monotonic()
     if (child := os.fork()) == 0:
+        os.setpgid(0, 0)  # so that what it starts can be ended with it
         import pytest
 
-        os.setpgid(0, 0)  # so that what it starts can be ended with it
         for stream in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         if mutant:
