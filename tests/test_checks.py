@@ -281,6 +281,13 @@ def wide(data, s, xt, t):
     return lib.predict_eps(s, xt, t, weight @ data)
 
 
+def first_axis(data, s, xt, t):
+    """Measures distances along the first coordinate alone."""
+    a = s.alpha_bar[t]
+    distance = torch.cdist(xt[:, :1], a.sqrt() * data[:, :1])
+    return lib.predict_eps(s, xt, t, (distance.square() / (-2 * (1 - a))).softmax(1) @ data)
+
+
 def counts(x, y):
     e = np.linspace(-2.2, 2.2, 41)
     p, q = (np.histogram2d(*np.asarray(v).T, bins=(e, e))[0] for v in (x, y))
@@ -334,6 +341,7 @@ WRONG = {
         (nearest, "nearest point alone"),
         (wide, "right width"),
         (pooled, "the one point 0.6"),
+        (first_axis, "With two coordinates"),
         (
             lambda data, s, xt, t: lib.predict_eps(s, xt, t, data.mean(0, keepdim=True) + 0 * xt),
             "All points count the same",
@@ -374,6 +382,10 @@ WRONG = {
             step_with(lambda s, t: s.alpha[t].sqrt(), lambda s, t: -s.beta[t].sqrt()),
             "with the wrong sign",
         ),
+        (
+            lambda s, x, t, eps: lib.diffuse_step(s, x, t, eps.flip(0)),
+            "every point treated by itself",
+        ),
     ],
     "draw_timesteps": [
         (lambda n, g: torch.randint(1, 201, (n,), generator=g), "1.0 times as often"),
@@ -381,6 +393,7 @@ WRONG = {
         (lambda n, g: weighted_timesteps(n, g, times=2.0), "2.0 times as often"),
         (lambda n, g: torch.randint(5, 31, (n,), generator=g), "never drawn"),
         (lambda n, g: 1.0 * weighted_timesteps(n, g), "whole numbers"),
+        (lambda n, g: weighted_timesteps(n, g)[:, None], "returns shape (4, 1), not (4,)"),
         (lambda n, g: weighted_timesteps(n, None), "draw from it alone"),
         (lambda n, g: weighted_timesteps(n, torch.Generator()), "is anything drawn"),
     ],
@@ -468,6 +481,7 @@ WRONG = {
     "total_variation": [
         (lambda x, y: 2 * metrics.total_variation(x, y), "counts twice"),
         (counts, "each point twice"),
+        (lambda x, y: metrics.total_variation(x, y) + 0.5, "A cloud and itself"),
         (inside_only, "beyond the grid"),
         (lambda x, y: metrics.total_variation(x, y, bins=20), "40 x 40 cells"),
         (metrics.sliced_wasserstein, "all points differ"),

@@ -158,6 +158,12 @@ def test_the_folder_is_replaced_and_git_ignores_it(student, tmp_path):
     assert "\nstudent/\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def kernels_import_from_here(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.mark.usefixtures("kernels_import_from_here")
 def test_a_copy_runs_with_its_stubs():
     notebook = without_solutions(read(FULLY_RUN))
     execute(notebook)
@@ -165,6 +171,7 @@ def test_a_copy_runs_with_its_stubs():
     assert said and all(map(POLITE.fullmatch, said)), said
 
 
+@pytest.mark.usefixtures("kernels_import_from_here")
 def test_with_the_solutions_filled_in_every_check_passes():
     notebook = without_solutions(read(FULLY_RUN))
     for empty, whole in zip(exercises(notebook), exercises(read(FULLY_RUN)), strict=True):

@@ -187,3 +187,11 @@ def test_the_v_network_has_the_weights_of_the_plain_one_and_nothing_to_save_besi
 def test_the_v_network_refuses_a_t_out_of_range(t):
     with pytest.raises(ValueError, match=r"t must lie in 1\.\.200"):
         VDenoiser(2, NoiseSchedule.linear(), 4)(torch.zeros(3, 2), t)
+
+
+def test_made_on_another_device_it_takes_no_random_numbers_from_this_one():
+    schedule, state = NoiseSchedule.linear(20), torch.get_rng_state()
+    with torch.device("meta"):
+        denoiser = VDenoiser(2, schedule, 8000)  # 256 MB, if it were here
+    assert {p.device.type for p in denoiser.parameters()} == {"meta"}
+    assert torch.equal(torch.get_rng_state(), state)

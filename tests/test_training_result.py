@@ -4,7 +4,7 @@ import pytest
 import torch
 from trainers import make, seeded, weights
 
-from tutorial_lib import Denoiser, ExactDenoiser, Trainer
+from tutorial_lib import Denoiser, ExactDenoiser, NoiseSchedule, Trainer
 from tutorial_lib.oracle import excess_loss
 
 
@@ -75,3 +75,9 @@ def test_a_trained_network_beats_the_best_linear_predictor(mixture, schedule):
     untrained = excess(trainer.denoiser)
     list(trainer.run(steps=300))
     assert excess(trainer.denoiser) < linear / 2 < untrained / 10
+
+
+def test_defaults_are_those_of_the_series():
+    trainer = Trainer(Denoiser(1, 20, 4), torch.zeros(5, 1), NoiseSchedule.linear(20))
+    assert (trainer.batch_size, trainer.learning_rate) == (1024, 3e-3)
+    assert trainer.average is not None and trainer.t_weight is None

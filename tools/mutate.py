@@ -25,10 +25,12 @@ TESTS = ROOT / "tests"
 MORE_TESTS = {
     "schedule": ["witnesses", "forward"],
     "forward": ["witnesses"],
-    "sampling": ["witnesses"],
-    "oracle": ["loss_floor", "witnesses"],
-    "metrics": ["witnesses"],
-    "data": ["mixture", "witnesses"],
+    "sampling": ["too_large", "witnesses"],
+    "oracle": ["loss_floor", "too_large", "witnesses"],
+    "metrics": ["too_large", "witnesses"],
+    "network": ["too_large"],
+    "training": ["too_large"],
+    "data": ["mixture", "too_large", "witnesses"],
     "_arguments": ["schedule", "forward", "sampling_calls", "network", "training_bad_input"],
 }
 # They start Python anew, which does not import the mutant.
@@ -152,9 +154,9 @@ def run(tests: list[str], limit: float, mutant: Mutant | None = None) -> tuple[s
     """ "passed", "failed" or "too slow", and the seconds it took, in a process of its own."""
     start = time.monotonic()
     if (child := os.fork()) == 0:
+        os.setpgid(0, 0)  # so that what it starts can be ended with it
         import pytest
 
-        os.setpgid(0, 0)  # so that what it starts can be ended with it
         for stream in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         if mutant:
@@ -175,6 +177,7 @@ def run(tests: list[str], limit: float, mutant: Mutant | None = None) -> tuple[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="+", help="such as schedule")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="only each K-th mutant")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     options = parser.parse_args()
     sys.path[:0] = [str(ROOT), str(TESTS)]
@@ -195,7 +198,7 @@ def main() -> None:
         own = sorted(path.name for path in TESTS.glob(f"test_{module.strip('_')}*.py"))
         more = [f"test_{name}.py" for name in MORE_TESTS.get(module, [])]
         tests = [f"tests/{name}" for name in dict.fromkeys(own + more)]
-        made = list(mutants(source))
+        made = list(mutants(source))[:: options.every]
         if options.list:
             print(*(what for what, _ in made), sep="\n")
             continue

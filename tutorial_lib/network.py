@@ -124,7 +124,8 @@ class VDenoiser(Denoiser):
 
 def _linear(n_in: int, n_out: int, generator: Generator | None) -> nn.Linear:
     # PyTorch's own initial law for nn.Linear, uniform on +-1/sqrt(n_in), from our generator.
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
+    device = torch.empty(0).device  # the default, or that of `with torch.device(...)`
+    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, device=device)
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
     return layer

@@ -249,7 +249,7 @@ def sample(answer):
     z = my.tensor(EXACT, SCHEDULE, 4000, Generator().manual_seed(0), shape=(4000, 1))
     distance, width = metrics.wasserstein(z, TRUTH.quantiles(4000)), float(z.std())
     need(
-        distance < 0.08,  # chance: 0.03 in 95 of 100 cases, and 0.06 in fewer than 1 of a million
+        distance < 0.08,  # chance: 0.03 in 5 of 100 cases, this in fewer than one of a million
         f"With the exact denoiser, W1 to the truth is {distance:.2f} and the spread {width:.2f} "
         "instead of 1: look at the start, and at the fresh noise.",
     )
