@@ -74,14 +74,18 @@ def rings(n):
 RIGHT = {
     "band_of_40000": [0.0101],
     "data_denoiser": [lambda data, s, xt, t: lib.DataDenoiser(data, s)(xt, t)],
+    "decoded": [lambda autoencoder, scaler, z0: autoencoder.decode(scaler.inverse(z0))],
     "denoising_loss": [loss],
     "diffuse": [lib.diffuse],
     "diffuse_step": [lib.diffuse_step],
     "draw_timesteps": [weighted_timesteps],
     "first_step_back": [0.894],
+    "frechet": [lambda x, y: (x.mean() - y.mean()) ** 2 + (x.std() - y.std()) ** 2],
     "gaussian_floor": [S.alpha_bar[1:].mean()],
     "guess_at_200": [(1.7, 0)],
+    "inputs_with_label": [43],
     "judge": [judge],
+    "mix": [lambda a, b, share: math.sqrt(1 - share) * a + math.sqrt(share) * b],
     "origin_at_1": [[0.996, 0.873]],
     "own_data": [rings],
     "own_density": [triangle, triangle_density],
@@ -235,6 +239,11 @@ BUGS = {
         "74% of the mean is still its start",
     ),
     "truth from undiffused data": ("data_denoiser", undiffused, "compare x[t] with the clean"),
+    "latents still standardised": (
+        "decoded",
+        lambda autoencoder, scaler, z0: autoencoder.decode(z0),
+        "In which units",
+    ),
     "different bins": ("total_variation", own_bins, "compare the edges"),
     "judged by training data": (
         "judge",
@@ -347,6 +356,14 @@ WRONG = {
             "All points count the same",
         ),
     ],
+    "decoded": [
+        (lambda e, scaler, z0: e.decode(scaler.transform(z0)), "once more"),
+        (lambda e, scaler, z0: e.decode(z0 * scaler.std), "does not shift"),
+        (lambda e, scaler, z0: e.decode(z0 + scaler.mean), "does not scale"),
+        (lambda e, scaler, z0: e.decode((z0 + scaler.mean) * scaler.std), "Scale first"),
+        (lambda e, scaler, z0: scaler.inverse(z0), "returns shape (3, 2)"),
+        (lambda e, scaler, z0: 0 * e.decode(z0), "not the images"),
+    ],
     "denoising_loss": [
         (lambda n, xt, t, eps: (n(xt, t) - eps).square().sum(), "The mean square of eps"),
         (lambda n, xt, t, eps: (n(xt, t) - eps).abs().mean(), "The mean square of eps"),
@@ -397,12 +414,26 @@ WRONG = {
         (lambda n, g: weighted_timesteps(n, None), "draw from it alone"),
         (lambda n, g: weighted_timesteps(n, torch.Generator()), "is anything drawn"),
     ],
+    "frechet": [
+        (lambda x, y: (x.mean() - y.mean()) ** 2 + (x.var() - y.var()) ** 2, "compares variances"),
+        (lambda x, y: (x.mean() - y.mean()).abs() + (x.std() - y.std()).abs(), "be squared"),
+        (lambda x, y: (x.std() - y.std()) ** 2, "3 apart"),
+        (lambda x, y: (x.mean() - y.mean()) ** 2, "times as wide"),
+        (lambda x, y: metrics.wasserstein(x, y) ** 2, "times as wide"),
+    ],
     "gaussian_floor": [(0.173, "two humps"), (0, "does not know"), (1.0, "always answers 0")],
     "guess_at_200": [
         ((0, 1.7), "wrong order"),
         ((1.7, 0.6), "averages over both"),
         ((0, 0), "how much of the data"),
         ((1.7, 1.7), "mean of all data"),
+    ],
+    "inputs_with_label": [
+        (33, "label is missing"),
+        (42, "time is missing"),
+        (34, "one number"),
+        (32, "latents alone"),
+        (785, "too large"),
     ],
     "judge": [
         (lambda generate, data: metrics.wasserstein(generate(data), data), "from all data"),
@@ -415,6 +446,22 @@ WRONG = {
         (1.118, "no noise out"),
         (0, "only a small share"),
         (1, "moves the point"),
+    ],
+    "mix": [
+        (lambda a, b, share: (1 - share) * a + share * b, "its variance is 0.6"),
+        (lambda a, b, share: share**0.5 * a + (1 - share) ** 0.5 * b, "it must be a"),
+        (lambda a, b, share: a if share < 0.5 else b, "has no part"),
+        (
+            lambda a, b, share: torch.where(torch.rand(a.shape[1]) < share, b, a).flip(0),
+            "it must be a",
+        ),
+        (lambda a, b, share: (1 - share) ** 0.5 * a + share**0.5 * b + share * (1 - share), "mean"),
+        (
+            lambda a, b, share: (
+                0.8 * a + 0.6 * b if share == 0.75 else (1 - share) ** 0.5 * a + share**0.5 * b
+            ),
+            "more of b",
+        ),
     ],
     "origin_at_1": [
         ((0.004, 0.127), "left hump"),

@@ -12,7 +12,6 @@ from tools.student import ROOT, for_nbgrader, main, without_solutions
 from tutorial_lib import checks
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-CLINICS = [path for path in PATHS if path.stem < "07"]
 FULLY_RUN = ROOT / "notebooks" / "02_forward_diffusion.ipynb"  # the others take longer
 POLITE = re.compile(r"(Nothing to check yet: .*|my_\w+ returns nothing yet\.)")
 
@@ -42,7 +41,7 @@ def names(source, context):
     return found | defined if context is ast.Store else found
 
 
-@pytest.mark.parametrize("path", CLINICS, ids=lambda path: path.stem)
+@each_notebook
 def test_three_exercises_and_a_clinic(path):
     notebook = read(path)
     assert len(exercises(notebook)) >= 4
@@ -57,7 +56,7 @@ def test_three_exercises_and_a_clinic(path):
     assert tagged(notebook.cells[clinic[0] + 2], "exercise")
 
 
-@pytest.mark.parametrize("path", CLINICS, ids=lambda path: path.stem)
+@each_notebook
 def test_a_question_with_one_answer_for_each_choice(path):
     """Plain Markdown: it needs no kernel. One answer is right, and each says why."""
     cells = [c.source for c in read(path).cells if "<details>" in c.source]

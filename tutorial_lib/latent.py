@@ -19,6 +19,7 @@ N_PIXELS = SIDE * SIDE
 class Autoencoder(nn.Module):
     """Digits (n, 784) to n_latent numbers and back, with two convolutions on each side.
 
+    `encode` and `decode` are for use once it is trained, and keep no gradients.
     `generator` makes the initial weights reproducible; without it PyTorch's global one is used.
     """
 
@@ -46,10 +47,12 @@ class Autoencoder(nn.Module):
             )
         _draw_weights(self, generator)
 
+    @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
         """Latents (n, n_latent) of images (n, 784)."""
         return self.encoder(points("image", image, N_PIXELS))
 
+    @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         """Images (n, 784) in 0..1 from latents (n, n_latent)."""
         return self.decoder(points("z", z, self.n_latent)).sigmoid()
@@ -64,7 +67,7 @@ def reconstruction_loss(
     which makes the decoder treat neighbours alike, and a small price on their squares keeps them
     from growing until the noise no longer counts.
     """
-    z = autoencoder.encode(image)
+    z = autoencoder.encoder(image)
     shaken = z + 0.2 * draw(torch.randn, z.shape, device=z.device, generator=generator)
     pixels = binary_cross_entropy_with_logits(autoencoder.decoder(shaken), image, reduction="sum")
     return (pixels + 1e-3 * z.square().sum()) / len(image)

@@ -245,3 +245,17 @@ def training_graph(ax: Axes, n_dim: int, n_hidden: int) -> None:
     ax.text(5.0, 2.95, r"the same $\varepsilon$ is the target", ha="center", color=GREY)
     ax.set(xlim=(0, 9.7), ylim=(0, 3.7))
     ax.axis("off")
+
+
+def images(ax: Axes, x: ArrayLike, *, columns: int = 10, title: str = "") -> None:
+    """Draw square grey images x (n, pixels), 0 white to 1 black, as a grid without gaps.
+
+    n must be a multiple of `columns`.
+    """
+    x = np.asarray(x)
+    side = int(x.shape[1] ** 0.5)
+    grid = x.reshape(-1, columns, side, side).swapaxes(1, 2).reshape(-1, columns * side)
+    grid = np.round(8 * grid)  # nine greys look the same and take half the space
+    ax.imshow(grid, cmap="gray_r", vmin=0, vmax=8, interpolation="nearest")
+    ax.set_title(title)
+    ax.axis("off")

@@ -8,7 +8,7 @@ from scipy.stats import kstest
 from torch import Generator, Tensor
 
 from tutorial_lib import metrics
-from tutorial_lib.data import spiral
+from tutorial_lib.data import Standardizer, spiral
 from tutorial_lib.oracle import DataDenoiser
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -292,3 +292,83 @@ def total_variation(answer):
     found, right = my.number(x, y), metrics.total_variation(x, y)
     wrong = f"Two clouds get {found:.3f}, but 40 x 40 cells over -2.2..2.2 give {right:.3f}."
     need(abs(found - right) < 0.01, wrong)
+
+
+@check("The ends are the two noises, and everything between is standard normal, too.")
+def mix(answer):
+    """my_mix(a, b, share): noise on the way from a to b, all of (n, k); share in 0..1."""
+    my, g = Function(answer), Generator().manual_seed(0)
+    a, b = torch.randn(2, 5000, 8, generator=g)
+    for share, end, name in ((0.0, a, "a"), (1.0, b, "b")):
+        found = my.tensor(a, b, share, shape=(5000, 8))
+        need(torch.allclose(found, end, atol=1e-3), f"At share = {share} it must be {name}.")
+    for share in (0.25, 0.5, 0.75):
+        found = my.tensor(a, b, share, shape=(5000, 8))
+        var, mean = float(found.var()), float(found.mean())
+        need(
+            abs(var - 1) < 0.05,  # 40 000 numbers: honest noise is this far off once in 10^11
+            f"Half-way noise must still be noise: at share = {share} its variance is {var:.2f}. "
+            "Variances of independent numbers add: what do the two factors do to them?",
+        )
+        need(abs(mean) < 0.05, f"At share = {share} the mean is {mean:.2f}, not 0.")
+        both = [float((found * end).mean()) for end in (a, b)]
+        need(min(both) > 0.2, f"At share = {share} one of the two has no part in it.")
+    need(both[1] > both[0], "At share = 0.75 there must be more of b than of a.")
+
+
+@check("It undoes the standardisation, then decodes.")
+def decoded(answer):
+    """my_decode(autoencoder, scaler, z0): images (n, 784) from standardised latents (n, k)."""
+    my = Function(answer)
+    z0 = torch.tensor([[0.5, -1.0], [2.0, 0.25], [0.0, 1.0]])
+    scaler = Standardizer(torch.tensor([3.0, -2.0]), torch.tensor([4.0, 0.5]))
+
+    class Doubling:
+        """In place of an autoencoder: what it decodes can be read off."""
+
+        def decode(self, z):
+            return torch.cat([z, 2 * z], dim=1)
+
+        def encode(self, image):
+            return image[:, :2]
+
+    def pictures(z):
+        return Doubling().decode(z)
+
+    found = my.tensor(Doubling(), scaler, z0, shape=(3, 4))
+    mistakes = {
+        "The decoder gets standardised latents. In which units did it learn to decode?": z0,
+        "It standardises once more; that must be undone.": scaler.transform(z0),
+        "It scales, and does not shift.": z0 * scaler.std,
+        "It shifts, and does not scale.": z0 + scaler.mean,
+        "Scale first, then shift: transform did it the other way round.": (z0 + scaler.mean)
+        * scaler.std,
+    }
+    for hint, wrong in mistakes.items():
+        need(not torch.allclose(found, pictures(wrong)), hint)
+    right = pictures(scaler.inverse(z0))
+    need(torch.allclose(found, right), "These are not the images of these latents.")
+
+
+@check("The gap between the means, squared, plus that between the spreads.")
+def frechet(answer):
+    """my_frechet(x, y) for one dimension: (n, 1) and (m, 1) -> a number."""
+    my, g = Function(answer), Generator().manual_seed(0)
+    x = torch.randn(2000, 1, generator=g)
+    same = my.number(x, x.clone())
+    need(abs(same) < 1e-4, f"Between a sample and itself it is {same:.3g}, not 0.")
+    moved = my.number(x, x + 3)
+    need(not math.isclose(moved, 3, rel_tol=0.01), "The gap between the means must be squared.")
+    hint = f"Two equal shapes, 3 apart, get {moved:.3g}. What is left of (3) if C1 = C2?"
+    need(math.isclose(moved, 9, rel_tol=0.01), hint)
+    wider, y = my.number(x, 3 * (x - x.mean()) + x.mean()), float(x.var())
+    need(
+        not math.isclose(wider, (8 * y) ** 2, rel_tol=0.02),
+        "It compares variances. Put numbers C1 and C2 into (3): what is their sum minus twice the "
+        "root of their product?",
+    )
+    hint = f"A sample and the same three times as wide get {wider:.3g}, and {4 * y:.3g} is right."
+    need(math.isclose(wider, 4 * y, rel_tol=0.01), hint)
+    both = my.number(x[:500], 2 * x[500:] + 1)
+    right = metrics.frechet_distance(x[:500], 2 * x[500:] + 1)
+    need(abs(both - right) < 0.01, "With means and spreads that both differ, it is off.")

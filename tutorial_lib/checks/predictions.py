@@ -157,3 +157,15 @@ def tv_of_40000(answer):
         "It does not shrink like 1/n. How does the scatter of a count grow with it?": 0.021,
     }
     _value(answer, 0.041, 0.008, mistakes)
+
+
+@check("32 latents, the time, and one input for each digit.")
+def inputs_with_label(answer):
+    """How many inputs the labelled network of notebook 07 has."""
+    mistakes = {
+        "The label is missing.": 33,
+        "The time is missing.": 42,
+        "Is the label one number? Then 4 would lie between 3 and 5, as if it were a mixture.": 34,
+        "Those are the latents alone.": 32,
+    }
+    _value(answer, 43, 0.1, mistakes)
