@@ -79,7 +79,8 @@ def _from_files(folder: Path, part: str) -> Digits:
 
 
 def _digits(image: np.ndarray, label: np.ndarray) -> Digits:
-    return Digits(torch.from_numpy(image).float() / 255, torch.from_numpy(label).long())
+    pixels = torch.from_numpy(image.astype(np.float32)) / 255
+    return Digits(pixels, torch.from_numpy(label.astype(np.int64)))
 
 
 def _read_idx(folder: Path, name: str, magic: int, shape: tuple[int, ...]) -> np.ndarray:
