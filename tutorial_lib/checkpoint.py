@@ -156,7 +156,7 @@ def _digest(settings: str, tensors: dict[str, Tensor]) -> str:
 
 
 def _write(path: FilePath, settings: dict, tensors: dict[str, Tensor]) -> None:
-    tensors = {name: finite(name, value.detach().cpu()) for name, value in tensors.items()}
+    tensors = {name: finite(name, value.cpu()) for name, value in tensors.items()}
     text = _json(settings)
     content = save(tensors, {"settings": text, "sha256": _digest(text, tensors)})
     temporary = Path(path).parent / f".{uuid.uuid4().hex}.tmp"
