@@ -20,7 +20,7 @@ def _index(name: str, value, wanted: str) -> int:
 
 
 def integer(name: str, value, low: int, *, size: bool = True) -> int:
-    """Return `value` as an int of at least `low`, and of at most MOST if it is the size of an array.
+    """Return `value` as an int of at least `low`; the size of an array may be MOST at most.
 
     Raises TypeError if it is not an integer, ValueError if it is out of range.
     """
