@@ -199,7 +199,7 @@ def _check(path: FilePath, tensors: dict[str, Tensor], expected: dict[str, Tenso
             f"{path} must hold other tensors: {reprlib.repr(missing)} are missing, "
             f"{reprlib.repr(extra)} too many"
         )
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):
         given, wanted = ((tuple(v.shape), v.dtype) for v in (tensor, expected[name]))
         if given != wanted:
             raise ValueError(f"{path}: {name} must be of {wanted}, got {given}")
