@@ -26,7 +26,7 @@ test: lint ## lint, unit tests, and every notebook run from a clean kernel
 	$(BIN)/python -m pytest -rs --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 		--ignore=tests/benchmarks tests notebooks
 
-deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and ten times as many examples of each property
+deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and five times the examples of each property
 	$(BIN)/python -m pytest -rs -m "slow or hypothesis" --hypothesis-profile=deep tests
 
 bench: $(VENV)/.test ## measure speed and sizes, on a quiet machine: timings say little on a busy one

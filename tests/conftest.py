@@ -12,7 +12,7 @@ pytest_plugins = ["lab"]  # the browser: for tests/browser and tests/benchmarks
 
 # The same examples on every machine and in every run.
 settings.register_profile("tests", deadline=None, derandomize=True, database=None, max_examples=40)
-settings.register_profile("deep", settings.get_profile("tests"), max_examples=400)
+settings.register_profile("deep", settings.get_profile("tests"), max_examples=200)
 settings.load_profile("tests")
 
 

@@ -87,6 +87,7 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(folder, before, after, 
     checkpoint.save_trainer(path, first)
     checkpoint.resume_trainer(path, second)
     assert everything(second)["losses"] == whole.losses[:before]
+    assert all(type(loss) is float for loss in second.losses)
     if after:
         list(second.run(steps=after))
     assert same(second, whole)

@@ -67,8 +67,8 @@ def test_total_variation_by_hand_on_four_cells(x, y, distance):
 def test_total_variation_defaults_are_40_bins_over_2_2():
     step = 4.4 / 40
     inside = [[2.2 - 0.01, 0.0]]
-    assert total_variation(inside, [[2.2 - step + 0.01, 0.01]]) == 0  # same cell
-    assert total_variation(inside, [[2.2 - step - 0.01, 0.01]]) == 1  # the next one
+    assert total_variation(inside, [[2.2 - step + 0.001, 0.01]]) == 0  # same cell
+    assert total_variation(inside, [[2.2 - step - 0.001, 0.01]]) == 1  # the next one
     assert total_variation(inside, [[2.2 + 0.01, 0.0]]) == 1  # outside
 
 

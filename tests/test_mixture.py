@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from chance import assert_law, assert_mean, mixture_cdf
+from chance import assert_law, assert_mean, assert_shares, mixture_cdf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -88,3 +88,9 @@ def test_quantiles_are_for_one_dimension(mixture_2d):
 def test_the_number_of_quantiles_is_a_positive_integer(m, error, mixture):
     with pytest.raises(error, match="m must be"):
         mixture.quantiles(m)
+
+
+def test_each_of_many_components_is_drawn_with_its_weight(generator):
+    weight, mean = torch.tensor([0.1, 0.4, 0.2, 0.3]), torch.tensor([[0.0], [10], [20], [30]])
+    x = Mixture(weight, mean, torch.ones(4, 1)).sample(N, generator=generator)
+    assert_shares((x / 10).round().flatten().int().bincount(), weight)

@@ -78,3 +78,5 @@ def test_a_prediction_of_another_shape_is_refused(judge, exact):
 def test_one_row_has_no_standard_error(exact):
     with pytest.raises(ValueError, match="x0"):
         denoising_loss(exact, exact.schedule, two_modes().sample(1), 5)
+    loss, error = denoising_loss(exact, exact.schedule, two_modes().sample(2), 5)
+    assert loss > 0 and error > 0

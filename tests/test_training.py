@@ -108,6 +108,10 @@ def test_a_budget_of_seconds_starts_steps_until_it_is_spent(monkeypatch):
     assert len(list(trainer.run(seconds=2))) == 2
 
 
+def test_a_run_may_be_as_long_as_its_caller_likes():
+    assert next(make().run(steps=10**12)).index == 1
+
+
 def test_however_small_a_budget_makes_a_step():
     assert len(list(make().run(seconds=1e-12))) == 1
 

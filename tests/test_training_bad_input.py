@@ -57,6 +57,7 @@ def test_bad_data_are_refused_at_once(x0, error, message):
         ({"learning_rate": float("inf")}, ValueError, "learning_rate must be positive"),
         ({"t_weight": torch.ones(20)}, ValueError, "t_weight and schedule.beta must have the same"),
         ({"t_weight": -torch.ones(21)}, ValueError, r"t_weight\[1\.\.T\] must be >= 0 .* -1.0"),
+        ({"t_weight": [0, -1.0] + [1.0] * 19}, ValueError, r"t_weight\[1\.\.T\] must be >= 0"),
         ({"t_weight": [1.0] * 20}, ValueError, "t_weight and schedule.beta must have the same"),
         ({"t_weight": torch.eye(21)[0]}, ValueError, r"t_weight\[1\.\.T\] must be >= 0"),
         ({"t_weight": torch.ones(21) / 0}, ValueError, "t_weight must be finite"),

@@ -19,15 +19,15 @@ def _index(name: str, value, wanted: str) -> int:
         raise TypeError(f"{name} must be {wanted}, got {value!r}") from None
 
 
-def integer(name: str, value, low: int) -> int:
-    """Return `value` as an int of at least `low` and at most MOST.
+def integer(name: str, value, low: int, *, size: bool = True) -> int:
+    """Return `value` as an int of at least `low`; the size of an array may be MOST at most.
 
     Raises TypeError if it is not an integer, ValueError if it is out of range.
     """
     value = _index(name, value, "an integer")
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value}")
-    return fits(name, value, value)
+    return fits(name, value, value) if size else value
 
 
 def fits(name: str, value: int, count: int) -> int:

@@ -156,7 +156,7 @@ def _digest(settings: str, tensors: dict[str, Tensor]) -> str:
 
 
 def _write(path: FilePath, settings: dict, tensors: dict[str, Tensor]) -> None:
-    tensors = {name: finite(name, value.detach().cpu()) for name, value in tensors.items()}
+    tensors = {name: finite(name, value.cpu()) for name, value in tensors.items()}
     text = _json(settings)
     content = save(tensors, {"settings": text, "sha256": _digest(text, tensors)})
     temporary = Path(path).parent / f".{uuid.uuid4().hex}.tmp"
@@ -199,7 +199,7 @@ def _check(path: FilePath, tensors: dict[str, Tensor], expected: dict[str, Tenso
             f"{path} must hold other tensors: {reprlib.repr(missing)} are missing, "
             f"{reprlib.repr(extra)} too many"
         )
-    for name, tensor in tensors.items():
+    for name, tensor in sorted(tensors.items()):
         given, wanted = ((tuple(v.shape), v.dtype) for v in (tensor, expected[name]))
         if given != wanted:
             raise ValueError(f"{path}: {name} must be of {wanted}, got {given}")

@@ -116,7 +116,7 @@ class Trainer:
         if (steps is None) == (seconds is None):
             raise ValueError(f"give one of steps and seconds, got {steps=} and {seconds=}")
         if steps is not None:
-            integer("steps", steps, 1)
+            integer("steps", steps, 1, size=False)
         else:
             positive("seconds", seconds)
         return self._run(steps, seconds)
