@@ -9,6 +9,9 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
+# A file of tests, or a notebook, is one piece of work: its cells need their order.
+TWO_AT_ONCE := -n 2 --dist loadfile
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -23,11 +26,11 @@ lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-brows
 		--LabApp.default_url=/lab/tree/notebooks/01_toy_data.ipynb $(LAB_ARGS)
 
 test: lint ## lint, unit tests, and every notebook run from a clean kernel
-	$(BIN)/python -m pytest -rs --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
-		--ignore=tests/benchmarks tests notebooks
+	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=300 --ignore=tests/benchmarks tests notebooks
 
 deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and five times the examples of each property
-	$(BIN)/python -m pytest -rs -m "slow or hypothesis" --hypothesis-profile=deep tests
+	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) -m "slow or hypothesis" --hypothesis-profile=deep tests
 
 bench: $(VENV)/.test ## measure speed and sizes, on a quiet machine: timings say little on a busy one
 	$(BIN)/python -m pytest -rs -s tests/benchmarks
