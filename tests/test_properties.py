@@ -46,6 +46,7 @@ class Case:
         size = (self.n_dim, steps, 5), (self.n_dim, self.schedule, 5)
         self.plain = Denoiser(*size[0], frequencies=(1, 3), generator=g).to(self.dtype)
         self.v = VDenoiser(*size[1], generator=g).to(self.dtype)
+        self.labelled = VDenoiser(*size[1], n_classes=3, generator=g).to(self.dtype)
         self.exact = ExactDenoiser(self.mixture, self.schedule)
         self.from_data = DataDenoiser(self.data, self.schedule, chunk=3)
         self.trainer = Trainer(self.plain, self.x, self.schedule, batch_size=4, generator=seeded(1))
@@ -82,6 +83,7 @@ BY_ROW = {
     Standardizer.inverse: lambda c: c.scaler.inverse(c.x),
     Denoiser.forward: lambda c: c.plain(c.x, c.t),
     VDenoiser.forward: lambda c: c.v(c.x, c.t),
+    lib.guided: lambda c: lib.guided(c.labelled, 1, 0.5)(c.x, c.t),
     ExactDenoiser.__call__: lambda c: c.exact(c.x, c.t),
     DataDenoiser.__call__: lambda c: c.from_data(c.x, c.t),
 }
@@ -89,6 +91,7 @@ BY_ROW = {
 DENSITIES = {
     Mixture.density: lambda c: c.mixture.density(c.x),
     Mixture.component_log_density: lambda c: c.mixture.component_log_density(c.x),
+    metrics.nearest_distances: lambda c: metrics.nearest_distances(c.x, c.data),
     lib.ramp_density: lambda c: lib.ramp_density(c.x[:, :1]),
     lib.spiral_density: lambda c: lib.spiral_density(torch.cat([c.x, c.y], 1)[:, :2]),
 }
@@ -110,6 +113,7 @@ RANDOM = {
 }
 # The rest.
 OTHERS = {
+    metrics.frechet_distance: lambda c: metrics.frechet_distance(c.data, 2 * c.data),
     NoiseSchedule: lambda c: NoiseSchedule(c.schedule.beta),
     NoiseSchedule.linear: lambda c: NoiseSchedule.linear(c.n + 1),
     NoiseSchedule.to: lambda c: c.schedule.to("cpu").sigma_posterior,
