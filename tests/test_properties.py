@@ -243,13 +243,15 @@ def test_float32_and_float64_give_the_same_answer(call, case):
     double = copy.copy(case)
     for name in ("x", "y", "z", "data"):
         setattr(double, name, getattr(case, name).double())
-    double.plain, double.v = (copy.deepcopy(net).double() for net in (case.plain, case.v))
+    for name in ("plain", "v", "labelled"):
+        setattr(double, name, copy.deepcopy(getattr(case, name)).double())
     double.scaler = Standardizer(case.scaler.mean.double(), case.scaler.std.double())
     double.from_data = DataDenoiser(double.data, case.schedule)
     single = copy.copy(case)
     for name in ("x", "y", "z", "data"):
         setattr(single, name, getattr(case, name).float())
-    single.plain, single.v = (copy.deepcopy(net).float() for net in (case.plain, case.v))
+    for name in ("plain", "v", "labelled"):
+        setattr(single, name, copy.deepcopy(getattr(case, name)).float())
     single.scaler = Standardizer(case.scaler.mean.float(), case.scaler.std.float())
     single.from_data = DataDenoiser(single.data, case.schedule)
     exact = call(double).detach()
