@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import os
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -92,16 +93,16 @@ class Student:
         session = {"path": name, "type": "notebook", "name": name, "kernel": {"name": "python3"}}
         kernel = (await self._json("POST", "api/sessions", session))["kernel"]["id"]
         address = self.server / "api" / "kernels" / kernel / "channels"
-        async with self.http.ws_connect(address, max_msg_size=0) as socket:
+        async with self.http.ws_connect(address, max_msg_size=0) as channel:
             for cell in content["content"]["cells"]:
                 if cell["cell_type"] == "code":
-                    figure = await self._execute(socket, cell["source"])
+                    figure = await self._execute(channel, cell["source"])
                     if figure:
                         self.first_figure.setdefault(name, figure - start)
             if name == FIRST:
                 for code in CONTROL:
                     before = time.perf_counter()
-                    await self._execute(socket, code)
+                    await self._execute(channel, code)
                     self.control.append(time.perf_counter() - before)
 
     async def log_out(self):
@@ -116,13 +117,13 @@ class Student:
     def _xsrf(self, address: URL) -> str:
         return self.http.cookie_jar.filter_cookies(address)["_xsrf"].value
 
-    async def _execute(self, socket, code: str) -> float | None:
+    async def _execute(self, channel, code: str) -> float | None:
         """Run code in the kernel and wait for its end; returns when the first figure came."""
         message, figure = uuid.uuid4().hex, None
         header = {"msg_id": message, "msg_type": "execute_request", "version": "5.3"}
         header |= {"username": self.name, "session": self.name}
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-        await socket.send_json(
+        await channel.send_json(
             {
                 "channel": "shell",
                 "header": header,
@@ -132,11 +133,12 @@ class Student:
             }
         )
         while True:
-            received = await socket.receive(timeout=120)
+            received = await channel.receive(timeout=120)
             if received.type is aiohttp.WSMsgType.BINARY:  # a widget's frames, for a page to draw
                 continue
             if received.type is not aiohttp.WSMsgType.TEXT:
-                raise RuntimeError(f"the kernel's channel ended: {received.type.name}")
+                reason = channel.exception() or channel.close_code
+                raise RuntimeError(f"the kernel's channel ended: {reason!r}")
             answer = received.json()
             if answer["parent_header"].get("msg_id") != message:
                 continue
@@ -362,6 +364,7 @@ def main():
     options = parser.parse_args()
     if not 1 <= options.students <= 50:
         parser.error(f"--students must be from 1 to 50, got {options.students}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # not without stop_hub
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         names = [f"student{k:02}" for k in range(options.students)]
@@ -382,7 +385,7 @@ def main():
             log = (folder / "hub.log").read_text()
         print(f"errors: {len(errors)}", *errors, sep="\n  ")
         if errors:
-            print(log[-5000:])
+            print(re.sub(r"^\[I .*\n", "", log, flags=re.M)[-5000:])  # warnings and errors
             sys.exit(1)
 
 
