@@ -114,7 +114,9 @@ def test_fetches_nothing(path):
     assert [cell.source for cell in code_cells(path) if "http" in cell.source] == []
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *PATHS], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "TEACHING.md", *PATHS], ids=lambda path: path.stem
+)
 def test_relative_links_lead_somewhere(path):
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
