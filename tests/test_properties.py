@@ -150,6 +150,7 @@ ELSEWHERE = {  # tests of their own hold the same for these
     "Standardizer": "its methods are here",
     "NoiseBand": "a tuple",
     "Step": "a tuple",
+    "draw_weights": "Denoiser and VDenoiser here, and test_latent.py",
     "interrupts_held": "test_training_stops.py",
     **dict.fromkeys(
         ("save_denoiser", "load_denoiser", "save_trainer", "resume_trainer"), "test_checkpoint.py"

@@ -12,6 +12,7 @@ from tutorial_lib._arguments import integer, points, positive, same_shape
 from tutorial_lib._random import draw
 from tutorial_lib.digits import N_CLASSES, SIDE, Digits
 from tutorial_lib.metrics import frechet_distance, nearest_distances
+from tutorial_lib.network import draw_weights
 
 N_PIXELS = SIDE * SIDE
 
@@ -45,7 +46,7 @@ class Autoencoder(nn.Module):
                 nn.ConvTranspose2d(16, 1, 4, stride=2, padding=1),
                 nn.Flatten(),
             )
-        _draw_weights(self, generator)
+        draw_weights(self, generator)
 
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ class Classifier(nn.Sequential):
                 nn.Flatten(),
                 nn.Linear(32 * 7 * 7, N_CLASSES),
             )
-        _draw_weights(self, generator)
+        draw_weights(self, generator)
 
 
 def classification_loss(
@@ -182,13 +183,3 @@ class Judge:
             frechet_distance(ours, theirs),
             float(nearest_distances(image, self.train).median()),
         )
-
-
-def _draw_weights(network: nn.Module, generator: Generator | None) -> None:
-    # PyTorch's own initial law for these layers, uniform on +-1/sqrt(n_in), from our generator.
-    network.to_empty(device=torch.get_default_device())
-    for layer in network.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            bound = layer.weight[0].numel() ** -0.5
-            for parameter in layer.parameters():
-                nn.init.uniform_(parameter, -bound, bound, generator=generator)

@@ -40,15 +40,17 @@ class Denoiser(nn.Module):
         self.n_classes = integer("n_classes", n_classes, 0)
         n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1 + n_classes
         fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
-        self.layers = nn.Sequential(
-            _linear(n_inputs, n_hidden, generator),
-            nn.ReLU(inplace=True),
-            _linear(n_hidden, n_hidden, generator),
-            nn.ReLU(inplace=True),
-            _linear(n_hidden, n_hidden, generator),
-            nn.ReLU(inplace=True),
-            _linear(n_hidden, n_dim, generator),
-        )
+        with torch.device("meta"):  # the weights are drawn below, once
+            self.layers = nn.Sequential(
+                nn.Linear(n_inputs, n_hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(n_hidden, n_hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(n_hidden, n_hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(n_hidden, n_dim),
+            )
+        draw_weights(self.layers, generator)
 
     def scaled_time(self, t: int | Tensor) -> float | Tensor:
         """t in 1..T mapped linearly to [-1/2, 1/2], the range that suits a network's input."""
@@ -122,13 +124,17 @@ class VDenoiser(Denoiser):
         return (1 - alpha_bar).sqrt() * xt + alpha_bar.sqrt() * v_hat
 
 
-def _linear(n_in: int, n_out: int, generator: Generator | None) -> nn.Linear:
-    # PyTorch's own initial law for nn.Linear, uniform on +-1/sqrt(n_in), from our generator.
-    device = torch.empty(0).device  # the default, or that of `with torch.device(...)`
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, device=device)
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
-    return layer
+def draw_weights(network: nn.Module, generator: Generator | None) -> None:
+    """Give weights to a network of linear and convolution layers that was made on "meta".
+
+    They follow PyTorch's own initial law, uniform on +-1/sqrt(n_in), but come from `generator`.
+    """
+    network.to_empty(device=torch.empty(0).device)  # the default, or that of `with torch.device`
+    for layer in network.modules():
+        if parameters := list(layer.parameters(recurse=False)):
+            bound = layer.weight[0].numel() ** -0.5
+            for parameter in parameters:
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
 def guided(
