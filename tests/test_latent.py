@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from scipy.linalg import sqrtm
+from trainers import seeded
 
 import tutorial_lib as lib
 from tutorial_lib import Denoiser, NoiseSchedule, Trainer, VDenoiser, latent, metrics
@@ -12,19 +13,15 @@ from tutorial_lib import Denoiser, NoiseSchedule, Trainer, VDenoiser, latent, me
 SCHEDULE = NoiseSchedule.linear(n_steps=200)
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 # ---- labels --------------------------------------------------------------------------------------
 
 
 def labelled(**options):
-    return VDenoiser(2, SCHEDULE, 16, n_classes=3, generator=generator(), **options)
+    return VDenoiser(2, SCHEDULE, 16, n_classes=3, generator=seeded(), **options)
 
 
 def test_a_label_changes_the_answer_and_its_forms_agree():
-    network, xt = labelled(), torch.randn(4, 2, generator=generator(1))
+    network, xt = labelled(), torch.randn(4, 2, generator=seeded(1))
     with torch.no_grad():
         by_int = [network(xt, 9, k) for k in range(3)]
         mixed = network(xt, 9, torch.tensor([0, 1, 2, -1]))
@@ -36,7 +33,7 @@ def test_a_label_changes_the_answer_and_its_forms_agree():
 
 
 def test_without_classes_the_network_is_what_it_was():
-    plain = Denoiser(2, 200, 16, generator=generator())
+    plain = Denoiser(2, 200, 16, generator=seeded())
     assert plain.layers[0].weight.shape == (16, 3)
     with pytest.raises(ValueError, match="label must be left out"):
         plain(torch.zeros(1, 2), 1, 0)
@@ -53,7 +50,7 @@ def test_labels_of_another_kind_or_length_are_errors():
         labelled()(torch.zeros(2, 2), 1, torch.tensor([0.0, 1.0]))
     with pytest.raises(ValueError, match=r"label must be an int or have shape \(2,\)"):
         labelled()(torch.zeros(2, 2), 1, torch.tensor([0]))
-    x0 = torch.randn(5, 2, generator=generator())
+    x0 = torch.randn(5, 2, generator=seeded())
     for label, message in (([0, 1, 2, 3, 0], "got 3"), ([0, -1, 0, 0, 0], "got -1")):
         with pytest.raises(ValueError, match=message):
             Trainer(labelled(), x0, SCHEDULE, label=torch.tensor(label))
@@ -64,9 +61,7 @@ def test_labels_of_another_kind_or_length_are_errors():
 def test_a_tenth_of_the_labels_is_withheld_and_the_rest_belongs_to_its_row():
     label = torch.arange(3).repeat(20)
     x0 = torch.stack([label.float(), -label.float()], dim=1)
-    trainer = Trainer(
-        labelled(), x0, SCHEDULE, label=label, batch_size=40_000, generator=generator()
-    )
+    trainer = Trainer(labelled(), x0, SCHEDULE, label=label, batch_size=40_000, generator=seeded())
     rows, _, _, given = trainer.batch()
     known = given >= 0
     assert torch.equal(rows[known, 0].long(), given[known])
@@ -76,41 +71,50 @@ def test_a_tenth_of_the_labels_is_withheld_and_the_rest_belongs_to_its_row():
 
 def test_each_class_gets_its_own_points():
     """Two classes at -1 and +1: asked for one, the sampler gives that one (false alarms: none)."""
-    label = torch.randint(2, (4000,), generator=generator())
-    x0 = (2.0 * label - 1)[:, None] + 0.1 * torch.randn(4000, 1, generator=generator(1))
-    network = VDenoiser(1, SCHEDULE, 32, n_classes=2, generator=generator(2))
-    trainer = Trainer(network, x0, SCHEDULE, label=label, generator=generator(3))
+    label = torch.randint(2, (4000,), generator=seeded())
+    x0 = (2.0 * label - 1)[:, None] + 0.1 * torch.randn(4000, 1, generator=seeded(1))
+    network = VDenoiser(1, SCHEDULE, 32, n_classes=2, generator=seeded(2))
+    trainer = Trainer(network, x0, SCHEDULE, label=label, generator=seeded(3))
     for _ in trainer.run(steps=300):
         pass
     for k, mode in enumerate((-1, 1)):
-        eps_hat = lib.guided(trainer.denoiser, k)
-        x = lib.sample(eps_hat, SCHEDULE, 500, n_dim=1, generator=generator(4))
+        eps_hat = lib.Guided(trainer.denoiser, k)
+        x = lib.sample(eps_hat, SCHEDULE, 500, generator=seeded(4))
         assert (x.sign() == mode).float().mean() > 0.95
         assert abs(float(x.mean()) - mode) < 0.15
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 2.0])
 def test_guidance_is_equation_6(weight):
-    network, xt = labelled(), torch.randn(4, 2, generator=generator(1))
+    network, xt = labelled(), torch.randn(4, 2, generator=seeded(1))
     with torch.no_grad():
-        found = lib.guided(network, 2, weight)(xt, 50)
+        found = lib.Guided(network, 2, weight)(xt, 50)
         expected = (1 + weight) * network(xt, 50, 2) - weight * network(xt, 50)
     assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_guidance_refuses_what_makes_no_sense():
     with pytest.raises(ValueError, match="n_classes > 0"):
-        lib.guided(Denoiser(2, 200), 0)
+        lib.Guided(Denoiser(2, 200), 0)
     for weight in (-0.1, math.inf, math.nan):
         with pytest.raises(ValueError, match="weight must be finite"):
-            lib.guided(labelled(), 0, weight)
+            lib.Guided(labelled(), 0, weight)
+
+
+def test_a_guided_denoiser_is_checked_like_any_other():
+    eps_hat = lib.Guided(labelled(), 0)
+    for other in (NoiseSchedule.linear(n_steps=20), NoiseSchedule.linear(beta_max=0.1)):
+        with pytest.raises(ValueError, match="schedule"):
+            lib.sample(eps_hat, other, 3)
+    with pytest.raises(ValueError, match="n_dim must be the denoiser's, 2, got 3"):
+        lib.sample(eps_hat, SCHEDULE, 3, n_dim=3)
 
 
 # ---- distances -----------------------------------------------------------------------------------
 
 
 def test_frechet_distance_is_the_formula():
-    g = generator()
+    g = seeded()
     x, y = (
         torch.randn(500, 4, generator=g) @ torch.randn(4, 4, generator=g),
         torch.randn(300, 4, generator=g),
@@ -123,7 +127,7 @@ def test_frechet_distance_is_the_formula():
 
 
 def test_frechet_distance_of_known_gaussians():
-    x = torch.randn(1000, 3, generator=generator())
+    x = torch.randn(1000, 3, generator=seeded())
     assert abs(metrics.frechet_distance(x, x)) < 1e-9
     assert math.isclose(metrics.frechet_distance(x, x + 2), 12, rel_tol=1e-5)
     centred = x - x.mean(0)
@@ -166,7 +170,7 @@ def test_networks_are_reproducible_and_leave_the_global_generator_alone():
         lambda g: latent.Autoencoder(8, generator=g),
         lambda g: latent.Classifier(generator=g),
     ):
-        first, second, other = make(generator(0)), make(generator(0)), make(generator(1))
+        first, second, other = make(seeded(0)), make(seeded(0)), make(seeded(1))
         for a, b, c in zip(first.parameters(), second.parameters(), other.parameters()):
             assert torch.equal(a, b) and not torch.equal(a, c)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -174,7 +178,7 @@ def test_networks_are_reproducible_and_leave_the_global_generator_alone():
 
 def test_weights_are_drawn_as_pytorch_draws_them():
     """The law of nn.Linear and nn.Conv2d: uniform, of variance 1 / (3 n_in)."""
-    for layer in latent.Autoencoder(32, generator=generator()).modules():
+    for layer in latent.Autoencoder(32, generator=seeded()).modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear | torch.nn.ConvTranspose2d):
             fan_in = torch.nn.init._calculate_fan_in_and_fan_out(layer.weight)[0]
             assert layer.weight.abs().max() <= fan_in**-0.5
@@ -186,7 +190,7 @@ def test_weights_are_drawn_as_pytorch_draws_them():
 
 def test_the_autoencoder_learns_to_give_back_what_went_in(data):
     train, held_out = data
-    autoencoder = latent.Autoencoder(16, generator=generator())
+    autoencoder = latent.Autoencoder(16, generator=seeded())
 
     def error():
         back = autoencoder.decode(autoencoder.encode(held_out.image[:200]))
@@ -194,7 +198,7 @@ def test_the_autoencoder_learns_to_give_back_what_went_in(data):
 
     variance = float(train.image.var(0).sum())  # the error of answering with the mean image
     run = latent.fit(
-        autoencoder, latent.reconstruction_loss, train.image, steps=300, generator=generator(1)
+        autoencoder, latent.reconstruction_loss, train.image, steps=300, generator=seeded(1)
     )
     losses = list(run)
     assert len(losses) == 300 and losses[-1] < 0.5 * losses[0]
@@ -204,14 +208,14 @@ def test_the_autoencoder_learns_to_give_back_what_went_in(data):
 
 def test_the_judge_tells_digits_noise_and_copies_apart(data):
     train, held_out = data
-    judge = latent.Judge(train, held_out, steps=250, generator=generator())
+    judge = latent.Judge(train, held_out, steps=250, generator=seeded())
     real, copies = judge(*held_out), judge(*train)
     assert real.accuracy > 0.9 and copies.accuracy > 0.9
     assert copies.nearest < 1e-2 < real.nearest  # cdist rounds
     assert copies.frechet < 1e-3 < real.frechet < 1
     wrong = judge(held_out.image, (held_out.label + 1) % 10)
     assert wrong.accuracy < 0.1 and wrong.sure == real.sure
-    noise = judge(torch.rand(500, 784, generator=generator()), torch.zeros(500).long())
+    noise = judge(torch.rand(500, 784, generator=seeded()), torch.zeros(500).long())
     assert noise.frechet > 50 * real.frechet and noise.nearest > 2 * real.nearest
     with pytest.raises(ValueError, match="label"):
         judge(train.image, held_out.label)
@@ -221,13 +225,13 @@ def test_the_judge_tells_digits_noise_and_copies_apart(data):
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"steps": 1, "batch_size": 0}])
 def test_fit_refuses_bad_numbers_before_any_work(data, bad):
-    autoencoder = latent.Autoencoder(2, generator=generator())
+    autoencoder = latent.Autoencoder(2, generator=seeded())
     with pytest.raises(ValueError, match="must be at least 1"):
         latent.fit(autoencoder, latent.reconstruction_loss, data[0].image, **bad)
 
 
 def test_images_and_latents_of_other_sizes_are_errors():
-    autoencoder = latent.Autoencoder(2, generator=generator())
+    autoencoder = latent.Autoencoder(2, generator=seeded())
     with pytest.raises(ValueError, match=r"image must have shape \(n, 784\)"):
         autoencoder.encode(torch.zeros(3, 28))
     with pytest.raises(ValueError, match=r"z must have shape \(n, 2\)"):

@@ -83,7 +83,7 @@ BY_ROW = {
     Standardizer.inverse: lambda c: c.scaler.inverse(c.x),
     Denoiser.forward: lambda c: c.plain(c.x, c.t),
     VDenoiser.forward: lambda c: c.v(c.x, c.t),
-    lib.guided: lambda c: lib.guided(c.labelled, 1, 0.5)(c.x, c.t),
+    lib.Guided.forward: lambda c: lib.Guided(c.labelled, 1, 0.5)(c.x, c.t),
     ExactDenoiser.__call__: lambda c: c.exact(c.x, c.t),
     DataDenoiser.__call__: lambda c: c.from_data(c.x, c.t),
 }
@@ -150,6 +150,7 @@ ELSEWHERE = {  # tests of their own hold the same for these
     "Standardizer": "its methods are here",
     "NoiseBand": "a tuple",
     "Step": "a tuple",
+    "Guided": "its call is here",
     "draw_weights": "Denoiser and VDenoiser here, and test_latent.py",
     "interrupts_held": "test_training_stops.py",
     **dict.fromkeys(

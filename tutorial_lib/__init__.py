@@ -18,7 +18,7 @@ from tutorial_lib.data import (
 )
 from tutorial_lib.digits import Digits, digits
 from tutorial_lib.forward import diffuse, diffuse_step, predict_eps, predict_x0, score_from_eps
-from tutorial_lib.network import Denoiser, VDenoiser, guided
+from tutorial_lib.network import Denoiser, Guided, VDenoiser
 from tutorial_lib.oracle import DataDenoiser, ExactDenoiser
 from tutorial_lib.sampling import sample, sample_ddim
 from tutorial_lib.schedule import NoiseSchedule
@@ -29,6 +29,7 @@ __all__ = [
     "Denoiser",
     "Digits",
     "ExactDenoiser",
+    "Guided",
     "Mixture",
     "NoiseSchedule",
     "Standardizer",
@@ -38,7 +39,6 @@ __all__ = [
     "diffuse_step",
     "digits",
     "gaussian_mixture",
-    "guided",
     "predict_eps",
     "predict_x0",
     "ramp",

@@ -1,7 +1,7 @@
 """The network of the series: a plain MLP that predicts the noise in xt, and a sharper variant."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
@@ -124,6 +124,34 @@ class VDenoiser(Denoiser):
         return (1 - alpha_bar).sqrt() * xt + alpha_bar.sqrt() * v_hat
 
 
+class Guided(nn.Module):
+    """A denoiser (xt, t) -> eps_hat for data of one class, to sample from.
+
+    denoiser: one that was trained with labels. label: as in `Denoiser.forward`. weight: how far
+    to go beyond the answer with the label, away from the one without (classifier-free guidance,
+    Ho & Salimans 2022, eq. 6); 0 takes the answer as it is. Raises ValueError for a denoiser
+    without classes or a weight that is negative or not finite.
+    """
+
+    def __init__(self, denoiser: Denoiser, label: int | Tensor, weight: float = 0.0):
+        super().__init__()
+        if not denoiser.n_classes:
+            raise ValueError("denoiser must have classes (n_classes > 0) to be told a label")
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"weight must be finite and at least 0, got {weight}")
+        self.denoiser, self.label, self.weight = denoiser, label, weight
+        self.n_dim, self.n_steps = denoiser.n_dim, denoiser.n_steps
+        if hasattr(denoiser, "schedule"):
+            self.schedule = denoiser.schedule
+
+    def forward(self, xt: Tensor, t: int | Tensor) -> Tensor:
+        """eps_hat (n, n_dim) for xt (n, n_dim) and t in 1..T, as `Denoiser` gives it."""
+        with_label = self.denoiser(xt, t, self.label)
+        if self.weight == 0:
+            return with_label
+        return (1 + self.weight) * with_label - self.weight * self.denoiser(xt, t)
+
+
 def draw_weights(network: nn.Module, generator: Generator | None) -> None:
     """Give weights to a network of linear and convolution layers that was made on "meta".
 
@@ -135,26 +163,3 @@ def draw_weights(network: nn.Module, generator: Generator | None) -> None:
             bound = layer.weight[0].numel() ** -0.5
             for parameter in parameters:
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
-
-
-def guided(
-    denoiser: Denoiser, label: int | Tensor, weight: float = 0.0
-) -> Callable[[Tensor, int], Tensor]:
-    """A denoiser (xt, t) -> eps_hat for data of one class, to sample from.
-
-    denoiser: one that was trained with labels. label: as in `Denoiser.forward`. weight: how far
-    to go beyond the answer with the label, away from the one without (classifier-free guidance,
-    Ho & Salimans 2022, eq. 6); 0 takes the answer as it is.
-    """
-    if not denoiser.n_classes:
-        raise ValueError("denoiser must have classes (n_classes > 0) to be told a label")
-    if not 0 <= weight < math.inf:
-        raise ValueError(f"weight must be finite and at least 0, got {weight}")
-
-    def eps_hat(xt: Tensor, t: int) -> Tensor:
-        with_label = denoiser(xt, t, label)
-        if weight == 0:
-            return with_label
-        return (1 + weight) * with_label - weight * denoiser(xt, t)
-
-    return eps_hat
