@@ -187,6 +187,11 @@ def build(root, folder):
         neighbours = {"pages": pages, "before": before, "after": after}
         texts[page["name"]] = render(page, neighbours, resolve)
     texts["style.css"] = style_sheet()
+    replace(folder, texts)
+
+
+def replace(folder, texts):
+    """Write files, {name: text}, into a folder that holds nothing else afterwards."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

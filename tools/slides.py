@@ -6,11 +6,10 @@ speaker. The pages are made like those of `make site` and need no server and no 
 scrolls, such as Page Down or Space, leads to the next slide, with no script behind it.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
-from tools.site import ROOT, SHOWN, Problem, read, render, resolver, style_sheet
+from tools.site import ROOT, SHOWN, Problem, read, render, replace, resolver, style_sheet
 
 TEMPLATE, STYLE = (Path(__file__).with_name(f"slides.{end}") for end in ("html.j2", "css"))
 
@@ -40,11 +39,7 @@ def main(folder):
         page["notebook"].cells = slides(page["notebook"])
         texts[page["name"]] = render(page, {"pages": pages}, resolve, TEMPLATE)
     texts["style.css"] = style_sheet() + STYLE.read_text(encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir()
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    replace(folder, texts)
     print(f"{folder}: slides of {len(pages)} notebooks")
 
 
