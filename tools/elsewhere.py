@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +53,7 @@ def run_cells(path: Path, shift: int, times: int) -> dict:
     """
     import torch
 
-    margins, allclose = {}, torch.allclose
+    margins = {}
 
     def claim(less, more, text):
         margins[text] = min(margins.get(text, 1), (float(more) - float(less)) / abs(float(more)))
@@ -62,7 +63,7 @@ def run_cells(path: Path, shift: int, times: int) -> dict:
         used = ((a - b).abs() / (atol + rtol * b.abs())).max()
         return claim(used, 1, f"allclose to {atol:g} + {rtol:g} |b|, shape {tuple(a.shape)}")
 
-    torch.allclose = close
+    torch.allclose = close  # this process ends with the notebook
     cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
     names = {"__name__": "notebook", "claim": claim}
     for number, cell in enumerate(cells, 1):
@@ -77,8 +78,26 @@ def run_cells(path: Path, shift: int, times: int) -> dict:
                 exec(compile(tree, f"{path.stem}[{number}]", "exec"), names)
         except Exception as error:
             return {"margins": margins, "error": f"[{number}] {error!r}", "cell": seeded}
-    torch.allclose = allclose
     return {"margins": margins}
+
+
+def run_apart(path: Path, seed: int, threads: int, options) -> tuple[dict, str]:
+    """What `run_cells` finds in a process and a folder of its own, and what the cells printed."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "passive",
+        "MPLBACKEND": "agg",
+    }
+    if options.capability:
+        environment["ATEN_CPU_CAPABILITY"] = options.capability
+    command = [options.python, __file__, f"--times={options.times}"]
+    command += ["--one", str(path), str(seed)]
+    with tempfile.TemporaryDirectory() as scratch:
+        run = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
+    printed, _, last = run.stdout.rstrip().rpartition("\n")
+    result = json.loads(last) if run.returncode == 0 else {"error": run.stderr, "margins": {}}
+    return result, printed
 
 
 def main() -> None:
@@ -99,43 +118,23 @@ def main() -> None:
     stems = [Path(name).stem for name in options.names] or ["0*"]
     paths = sorted(path for stem in stems for path in (ROOT / "notebooks").glob(f"{stem}.ipynb"))
     runs = failed = 0
-    for seed in options.seeds:
-        for threads in options.threads:
-            environment = os.environ | {
-                "PYTHONPATH": str(ROOT),
-                "OMP_NUM_THREADS": str(threads),
-                "OMP_WAIT_POLICY": "passive",
-                "MPLBACKEND": "agg",
-            }
-            if options.capability:
-                environment["ATEN_CPU_CAPABILITY"] = options.capability
-            for path in paths:
-                start = time.perf_counter()
-                command = [options.python, __file__, f"--times={options.times}"]
-                command += ["--one", str(path), str(seed)]
-                with tempfile.TemporaryDirectory() as scratch:
-                    run = subprocess.run(
-                        command, cwd=scratch, env=environment, capture_output=True, text=True
-                    )
-                *printed, last = run.stdout.rstrip().split("\n")
-                result = (
-                    json.loads(last) if run.returncode == 0 else {"error": run.stderr, "margins": 0}
-                )
-                if options.log:
-                    options.log.mkdir(exist_ok=True)
-                    log = options.log / f"{path.stem}-seed{seed}-threads{threads}.txt"
-                    log.write_text(
-                        "\n".join(printed) + "\n" + json.dumps(result, indent=1), "utf-8"
-                    )
-                runs, failed = runs + 1, failed + ("error" in result)
-                closest = min(result["margins"] or {}, key=result["margins"].get, default="none")
-                margin = result["margins"][closest] if closest != "none" else 1
-                print(
-                    f"{path.stem:22} seed {seed} threads {threads} "
-                    f"{time.perf_counter() - start:5.0f} s  {result.get('error', 'all held')}  "
-                    f"closest {margin:.0%}: {closest}",
-                    flush=True,
-                )
+    for seed, threads, path in product(options.seeds, options.threads, paths):
+        start = time.perf_counter()
+        result, printed = run_apart(path, seed, threads, options)
+        if options.log:
+            options.log.mkdir(exist_ok=True)
+            log = options.log / f"{path.stem}-seed{seed}-threads{threads}.txt"
+            log.write_text(f"{printed}\n{json.dumps(result, indent=1)}", "utf-8")
+        runs, failed = runs + 1, failed + ("error" in result)
+        closest, margin = min(
+            result["margins"].items(), key=lambda claim: claim[1], default=("none", 1)
+        )
+        print(
+            f"{path.stem:22} seed {seed} threads {threads} "
+            f"{time.perf_counter() - start:5.0f} s  {result.get('error', 'all held')}  "
+            f"closest {margin:.0%}: {closest}",
+            flush=True,
+        )
     print(f"{runs} runs, {failed} with a failed assertion")
     sys.exit(failed > 0)
 
