@@ -13,10 +13,6 @@ SEEDS = st.integers(0, 10**6)
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def schedules(min_steps: int = 2, max_steps: int = 60, low: float = 1e-3, high: float = 0.6):
     """Any values of beta, in any order."""
     betas = st.lists(st.floats(low, high), min_size=min_steps, max_size=max_steps)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from trainers import seeded
 
 from tutorial_lib import (
     Denoiser,
@@ -20,10 +21,6 @@ MAKERS = {
     "eps": lambda g: Denoiser(2, 20, 16, frequencies=(1, 2), generator=g),
     "v": lambda g: VDenoiser(2, SCHEDULE, 16, generator=g),
 }
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def trained(make, device: str) -> Trainer:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import DTYPES, SEEDS, mixtures, no_global_random_numbers, schedules, seeded
+from strategies import DTYPES, SEEDS, mixtures, no_global_random_numbers, schedules
+from trainers import seeded
 
 import tutorial_lib as lib
 from tutorial_lib import (
@@ -238,24 +239,23 @@ def test_no_row_knows_of_another(call, case, seed):
     torch.testing.assert_close(call(case.rows(half)).detach(), whole[half], **tolerance)
 
 
+def in_precision(case, dtype):
+    """The same case, all of its numbers in one precision."""
+    other = copy.copy(case)
+    for name in ("x", "y", "z", "data"):
+        setattr(other, name, getattr(case, name).to(dtype))
+    for name in ("plain", "v", "labelled"):
+        setattr(other, name, copy.deepcopy(getattr(case, name)).to(dtype))
+    other.scaler = Standardizer(case.scaler.mean.to(dtype), case.scaler.std.to(dtype))
+    other.from_data = DataDenoiser(other.data, case.schedule)
+    return other
+
+
 @named(BY_ROW)
 @given(case=CASES)
 def test_float32_and_float64_give_the_same_answer(call, case):
     """Where the two would differ, some step of the float32 way has lost its digits."""
-    double = copy.copy(case)
-    for name in ("x", "y", "z", "data"):
-        setattr(double, name, getattr(case, name).double())
-    for name in ("plain", "v", "labelled"):
-        setattr(double, name, copy.deepcopy(getattr(case, name)).double())
-    double.scaler = Standardizer(case.scaler.mean.double(), case.scaler.std.double())
-    double.from_data = DataDenoiser(double.data, case.schedule)
-    single = copy.copy(case)
-    for name in ("x", "y", "z", "data"):
-        setattr(single, name, getattr(case, name).float())
-    for name in ("plain", "v", "labelled"):
-        setattr(single, name, copy.deepcopy(getattr(case, name)).float())
-    single.scaler = Standardizer(case.scaler.mean.float(), case.scaler.std.float())
-    single.from_data = DataDenoiser(single.data, case.schedule)
+    single, double = (in_precision(case, dtype) for dtype in (torch.float32, torch.float64))
     exact = call(double).detach()
     scale = exact.abs().max().item() + 1
     torch.testing.assert_close(call(single).detach().double(), exact, rtol=1e-3, atol=1e-4 * scale)

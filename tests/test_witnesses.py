@@ -10,7 +10,8 @@ from scipy import optimize, stats
 from scipy.spatial import distance as pairs
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
-from strategies import DTYPES, SEEDS, mixtures, schedules, seeded
+from strategies import DTYPES, SEEDS, mixtures, schedules
+from trainers import seeded
 
 from tutorial_lib import (
     ExactDenoiser,
