@@ -95,7 +95,7 @@ def classification_loss(
     classifier: Classifier, image: Tensor, label: Tensor, generator: Generator | None = None
 ) -> Tensor:
     """The cross-entropy for images (n, 784), all moved by up to a pixel each way: a number."""
-    shift = torch.randint(-1, 2, (2,), generator=generator).tolist()
+    shift = draw(torch.randint, -1, 2, (2,), device=image.device, generator=generator).tolist()
     moved = image.view(-1, SIDE, SIDE).roll(shift, (1, 2)).flatten(1)
     return cross_entropy(classifier(moved), label)
 
@@ -118,10 +118,11 @@ def fit(
     integer("batch_size", batch_size, 1)
     positive("learning_rate", learning_rate)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    there = {"device": data[0].device, "generator": generator}
 
     def run() -> Iterator[float]:
         for step in range(steps):
-            rows = torch.randint(len(data[0]), (batch_size,), generator=generator)
+            rows = draw(torch.randint, len(data[0]), (batch_size,), **there)
             value = loss(network, *(part[rows] for part in data), generator)
             optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
             optimizer.zero_grad()
@@ -169,6 +170,7 @@ class Judge:
         ):
             pass
         self.pca = PCA(32, random_state=0).fit(train.image.numpy())
+        self.components = self.pca.transform(train.image.numpy())
 
     @torch.no_grad()
     def __call__(self, image: Tensor, label: Tensor) -> Marks:
@@ -176,10 +178,9 @@ class Judge:
         points("image", image, N_PIXELS)
         same_shape("label", label, "the rows of image", image[:, 0])
         share, answer = self.classifier(image).softmax(1).max(1)
-        ours, theirs = (self.pca.transform(x.numpy()) for x in (image, self.train))
         return Marks(
             float((answer == label).float().mean()),
             float((share > 0.9).float().mean()),
-            frechet_distance(ours, theirs),
+            frechet_distance(self.pca.transform(image.numpy()), self.components),
             float(nearest_distances(image, self.train).median()),
         )

@@ -332,10 +332,8 @@ def decoded(answer):
         def encode(self, image):
             return image[:, :2]
 
-    def pictures(z):
-        return Doubling().decode(z)
-
-    found = my.tensor(Doubling(), scaler, z0, shape=(3, 4))
+    autoencoder = Doubling()
+    found = my.tensor(autoencoder, scaler, z0, shape=(3, 4))
     mistakes = {
         "The decoder gets standardised latents. In which units did it learn to decode?": z0,
         "It standardises once more; that must be undone.": scaler.transform(z0),
@@ -345,8 +343,8 @@ def decoded(answer):
         * scaler.std,
     }
     for hint, wrong in mistakes.items():
-        need(not torch.allclose(found, pictures(wrong)), hint)
-    right = pictures(scaler.inverse(z0))
+        need(not torch.allclose(found, autoencoder.decode(wrong)), hint)
+    right = autoencoder.decode(scaler.inverse(z0))
     need(torch.allclose(found, right), "These are not the images of these latents.")
 
 
