@@ -82,6 +82,9 @@ def test_each_class_gets_its_own_points():
         x = lib.sample(eps_hat, SCHEDULE, 500, generator=seeded(4))
         assert (x.sign() == mode).float().mean() > 0.95
         assert abs(float(x.mean()) - mode) < 0.15
+    each = torch.arange(2400) % 2  # a label for each point, of more points than pass together
+    x = lib.sample(lib.Guided(trainer.denoiser, each), SCHEDULE, 2400, generator=seeded(5))
+    assert (x[:, 0].sign() == 2 * each - 1).float().mean() > 0.95
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 2.0])

@@ -43,6 +43,19 @@ def test_int_and_tensor_t_agree():
         assert torch.allclose(denoiser(xt[[i]], t), rows[[i]], atol=1e-6)
 
 
+@pytest.mark.parametrize("label", [None, torch.arange(9) % 3])
+def test_without_gradients_rows_go_through_the_layers_in_parts(label, monkeypatch):
+    monkeypatch.setattr("tutorial_lib.network.CHUNK", 4)
+    denoiser, rows = Denoiser(2, 10, 8, n_classes=3, generator=seeded()), []
+    denoiser.layers.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    xt, t = torch.randn(9, 2, generator=seeded()), torch.arange(1, 10)
+    at_once = denoiser(xt, t, label)
+    with torch.no_grad():
+        in_parts = denoiser(xt, t, label)
+    assert rows == [9, 4, 4, 1]
+    assert torch.allclose(in_parts, at_once, atol=1e-6)
+
+
 def test_time_changes_the_answer():
     denoiser, xt = Denoiser(1, 200, generator=seeded()), torch.zeros(1, 1)
     assert not torch.allclose(denoiser(xt, 1), denoiser(xt, 200), atol=1e-3)

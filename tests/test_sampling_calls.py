@@ -56,18 +56,6 @@ def test_the_denoiser_is_asked_at_T_down_to_1(draw):
     assert all(type(t) is int for t in asked)
 
 
-@both
-def test_many_points_are_asked_about_in_parts_and_come_out_as_if_at_once(draw, monkeypatch):
-    rows = []
-    shape = {"n_dim": 2, "generator": seeded()}
-    at_once = draw(shrink, SHORT, 9, **shape)
-    monkeypatch.setattr("tutorial_lib.sampling.CHUNK", 4)
-    shape["generator"] = seeded()
-    in_parts = draw(lambda xt, t: rows.append(len(xt)) or 0.5 * xt, SHORT, 9, **shape)
-    assert torch.equal(in_parts, at_once)
-    assert rows == 7 * [4, 4, 1]
-
-
 @given(st.integers(2, 300), st.data())
 def test_ddim_asks_n_steps_times_evenly_from_T_down(n_steps, data):
     jumps, asked = data.draw(st.integers(1, n_steps)), []

@@ -10,7 +10,6 @@ from tutorial_lib._arguments import fits, integer, same_schedule, same_shape, ti
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
-CHUNK = 1000  # points that go through the network together on a CPU
 Denoise = Callable[[Tensor, int], Tensor]
 
 
@@ -58,9 +57,9 @@ def sample(
 ) -> Tensor:
     """Draw n points by running the chain backwards from t = T (Ho et al. 2020, algorithm 2).
 
-    denoiser: any callable (xt, t) -> eps_hat on tensors of up to CHUNK rows and an int t. n_dim:
-    needed where the denoiser has no attribute of that name. sigma: (T+1,), the noise added at each
-    step; schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
+    denoiser: any callable (xt, t) -> eps_hat on a tensor (n, n_dim) and an int t. n_dim: needed
+    where the denoiser has no attribute of that name. sigma: (T+1,), the noise added at each step;
+    schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
 
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
     noise at the start, [0] the sample. Raises ValueError where n, n_dim or schedule does not fit.
@@ -73,7 +72,7 @@ def sample(
 
     def step(xt: Tensor, t: int) -> Tensor:
         z = draw(torch.randn, xt.shape, device=xt.device, generator=generator).to(xt.dtype)
-        return reverse_step(schedule, xt, t, _predict(denoiser, xt, t), z, sigma)
+        return reverse_step(schedule, xt, t, denoiser(xt, t), z, sigma)
 
     return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
 
@@ -103,7 +102,7 @@ def sample_ddim(
     schedule = schedule.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
-        return ddim_step(schedule, xt, t, next_stop[t], _predict(denoiser, xt, t))
+        return ddim_step(schedule, xt, t, next_stop[t], denoiser(xt, t))
 
     return _run(step, start, stops[:-1], trajectory)
 
@@ -127,12 +126,6 @@ def _start(
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
     like = schedule.beta if weights is None else weights
     return draw(torch.randn, shape, device=like.device, generator=generator).to(like.dtype)
-
-
-def _predict(denoiser: Denoise, xt: Tensor, t: int) -> Tensor:
-    # A few rows at a time, so that what the network makes of them fits a CPU's cache.
-    rows = xt.split(CHUNK if xt.device.type == "cpu" else len(xt))
-    return torch.cat([denoiser(x, t) for x in rows])
 
 
 @torch.no_grad()
