@@ -122,7 +122,8 @@ def forged(content: bytes, change) -> bytes:
 FIRST = {"denoiser": "layers.0.weight", "trainer": "network.layers.0.weight"}
 NONE, NAN, INF = torch.zeros(0), float("nan"), float("inf")
 EITHER = {
-    "a later version": (lambda s, t, n: s.update(version=2), "format 2; allowed: 1"),
+    "a later version": (lambda s, t, n: s.update(version=3), "format 3; allowed: 2"),
+    "an earlier version": (lambda s, t, n: s.update(version=1), "format 1; allowed: 2"),
     "no version": (lambda s, t, n: s.pop("version"), "no checkpoint"),
     "a tensor missing": (lambda s, t, n: t.pop(n), "weight'] are missing, [] too many"),
     "a tensor too many": (lambda s, t, n: t.update(evil=NONE), "['evil'] too many"),

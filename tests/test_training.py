@@ -26,11 +26,22 @@ def test_t_is_drawn_as_often_as_its_weight_says():
     assert_shares(t.bincount()[1:], weight[1:])
 
 
-@pytest.mark.parametrize("u, t", [(0.0, 3), (1 - 2**-24, 6)])
-def test_even_the_extreme_random_numbers_give_a_t_that_has_weight(u, t, monkeypatch):
-    trainer = make(n_steps=7, t_weight=torch.tensor([1.0, 0, 0, 1, 1, 1, 1, 0]))
+def test_every_batch_holds_each_t_as_often_as_its_weight_says_give_or_take_one():
+    weight, trainer = torch.arange(8.0), make(n_steps=7, t_weight=torch.arange(8.0))
+    drawn = torch.stack([trainer.batch()[1].bincount(minlength=8) for _ in range(20)])
+    assert (drawn - 16 * weight / 28).abs().max() < 2
+    assert (drawn != drawn[0]).any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 1000])
+@pytest.mark.parametrize("u, end, t", [(0.0, 0, 3), (1 - 2**-24, -1, 6)])
+def test_even_the_extreme_random_numbers_give_a_t_that_has_weight(
+    u, end, t, batch_size, monkeypatch
+):
+    weight = torch.tensor([1.0, 0, 0, 1, 1, 1, 1, 0])
+    trainer = make(n_steps=7, t_weight=weight, batch_size=batch_size)
     monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), u))
-    assert trainer.batch()[1].unique().tolist() == [t]
+    assert trainer.batch()[1][end] == t
 
 
 def test_rows_are_drawn_evenly_and_the_noise_is_standard_normal():

@@ -22,7 +22,7 @@ from tutorial_lib.network import Denoiser, VDenoiser
 from tutorial_lib.schedule import NoiseSchedule
 from tutorial_lib.training import Trainer, interrupts_held
 
-VERSION = 1
+VERSION = 2  # in 1, a VDenoiser took t as a Denoiser does
 CLASSES = {"Denoiser": Denoiser, "VDenoiser": VDenoiser}
 DTYPES = {"torch.float32": torch.float32, "torch.float64": torch.float64}
 FilePath = str | os.PathLike[str]

@@ -70,10 +70,7 @@ class Denoiser(nn.Module):
         if xt.dtype != dtype:
             raise TypeError(f"xt must be {dtype} like the weights, got {xt.dtype}")
         time = self.scaled_time(timesteps(t, len(xt), 1, self.n_steps))
-        if isinstance(time, Tensor):
-            column = time[:, None].to(xt)
-        else:
-            column = xt.new_full((len(xt), 1), time)
+        column = torch.as_tensor(time).to(xt).view(-1, 1).expand(len(xt), 1)
         waves = [wave(k * xt) for k in self.frequencies for wave in (torch.sin, torch.cos)]
         inputs = torch.cat([xt, *waves, column, *self._one_hot(xt, label)], dim=1)
         if torch.is_grad_enabled() or inputs.device.type != "cpu":
@@ -98,8 +95,9 @@ class VDenoiser(Denoiser):
 
     v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans & Ho 2022, section 4). If the
     standardised data were a Gaussian cloud, the best eps_hat would be sqrt(1 - alpha_bar) xt and
-    the best v_hat zero: v is what the network has to add to that. The arguments are those of
-    `Denoiser`, with the schedule instead of its number of steps.
+    the best v_hat zero: v is what the network has to add to that. And it is told how noisy xt is
+    instead of t. The arguments are those of `Denoiser`, with the schedule instead of its number
+    of steps.
     """
 
     def __init__(
@@ -122,6 +120,16 @@ class VDenoiser(Denoiser):
         )
         self.schedule = schedule
         self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
+        log_snr = schedule.alpha_bar.double().logit(eps=1e-9)  # finite also where alpha_bar is 0
+        self.register_buffer("log_noise", -0.5 * log_snr.float(), persistent=False)
+
+    def scaled_time(self, t: int | Tensor) -> Tensor:
+        """A quarter of the log of noise over signal, sqrt((1 - alpha_bar) / alpha_bar), at t.
+
+        It rises from about -1 to 2.5 over t = 1..T of the series' schedule, fastest at small t,
+        where the best answer changes fastest (c_noise in Karras et al. 2022, table 1).
+        """
+        return self.log_noise[t] / 4
 
     def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
         """eps_hat (n, n_dim) for xt (n, n_dim) and t in 1..T, as `Denoiser` gives it."""

@@ -41,7 +41,8 @@ class Trainer:
     denoiser: maps (xt, t) to eps_hat, with attributes n_dim and n_steps; it is trained in place.
     x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or a function of the
     step's index (1, 2, ...). t_weight: (T+1,), how often each t is drawn, relative to the others,
-    entry 0 left aside; all of 1..T equally often where not given. average: keep a running mean of
+    entry 0 left aside, and in every batch alike (a sampler of low discrepancy: Kingma et al.
+    2021); each of 1..T as likely as any other where not given. average: keep a running mean of
     the weights, which weighs the last tenth or so of the steps most, and sample from that.
     label: (n,) int64, the class of each row of x0, for a denoiser with classes; one row in ten is
     shown without it, so that the network knows both cases (Ho & Salimans 2022, algorithm 1).
@@ -80,6 +81,8 @@ class Trainer:
         self.learning_rate, self.generator = learning_rate, generator
         self.optimizer = torch.optim.Adam(denoiser.parameters(), fused=True)
         self.average = copy.deepcopy(denoiser).requires_grad_(False) if average else None
+        modules = (self.average, denoiser) if average else ()
+        self._pairs = list(zip(*(module.parameters() for module in modules)))  # slow, so but once
         self.losses: list[float] = []
 
     @property
@@ -97,8 +100,9 @@ class Trainer:
         rows = draw(torch.randint, n_data, (n,), **there)
         if self.t_weight is None:
             t = draw(torch.randint, 1, self.schedule.n_steps + 1, (n,), **there)
-        else:  # where a uniform number falls among the summed weights
-            t = torch.searchsorted(self.t_weight, draw(torch.rand, n, **there), right=True)
+        else:  # where n numbers, a random one in each n-th of 0..1, fall among the summed weights
+            share = (torch.arange(n, device=there["device"]) + draw(torch.rand, n, **there)) / n
+            t = torch.searchsorted(self.t_weight, share.clamp(max=1 - 1e-7), right=True)
         batch = self.x0[rows], t, draw(torch.randn, n, n_dim, **there).to(self.x0.dtype)
         if self.label is None:
             return batch
@@ -146,8 +150,7 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        if self.average is not None:
-            self._update_average(9 / (index + 8))
+        self._update_average(9 / (index + 8))
         self.losses.append(value)
         return value
 
@@ -155,8 +158,7 @@ class Trainer:
     def _update_average(self, weight: float) -> None:
         # Polynomial-decay averaging (Shamir & Zhang 2013, section 4, with eta = 8). The first step
         # takes the weights whole, so the mean never has to catch up with its start.
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        for mean, latest in pairs:
+        for mean, latest in self._pairs:
             mean.lerp_(latest, weight)
 
 
