@@ -196,6 +196,26 @@ def test_the_v_network_has_the_weights_of_the_plain_one_and_nothing_to_save_besi
     assert all(map(torch.equal, plain.parameters(), other.parameters()))
 
 
+@given(st.integers(1, 200))
+def test_the_v_network_sees_a_quarter_of_the_log_of_noise_over_signal(t):
+    schedule = NoiseSchedule.linear()
+    denoiser, seen = VDenoiser(1, schedule, 4, generator=seeded()), []
+    denoiser.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for given_t in (t, torch.full((3,), t)):
+        denoiser(torch.zeros(3, 1), given_t)
+    alpha_bar = math.prod(1 - beta for beta in schedule.beta[1 : t + 1].tolist())
+    expected = math.log(math.sqrt((1 - alpha_bar) / alpha_bar)) / 4
+    for inputs in seen:
+        assert torch.allclose(inputs, torch.tensor([[0, expected]]).expand(3, 2), atol=1e-4)
+
+
+def test_where_no_signal_is_left_the_v_network_still_answers():
+    schedule = NoiseSchedule.linear(2000, 1e-4, 0.99)
+    assert schedule.alpha_bar[2000] == 0
+    denoiser = VDenoiser(1, schedule, 4, generator=seeded())
+    assert denoiser(torch.ones(1, 1), 2000).isfinite().all()
+
+
 @pytest.mark.parametrize("t", [0, 201])
 def test_the_v_network_refuses_a_t_out_of_range(t):
     with pytest.raises(ValueError, match=r"t must lie in 1\.\.200"):

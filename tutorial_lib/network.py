@@ -120,7 +120,7 @@ class VDenoiser(Denoiser):
         )
         self.schedule = schedule
         self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
-        log_snr = schedule.alpha_bar.double().logit(eps=1e-9)  # finite also where alpha_bar is 0
+        log_snr = schedule.alpha_bar.double().logit(eps=1e-12)  # finite also where alpha_bar is 0
         self.register_buffer("log_noise", -0.5 * log_snr.float(), persistent=False)
 
     def scaled_time(self, t: int | Tensor) -> Tensor:
