@@ -8,7 +8,7 @@ from trainers import seeded
 import tutorial_lib as lib
 from tutorial_lib import Trainer, VDenoiser, latent
 
-STEPS, N_LATENT, WEIGHT = 2000, 32, 0.25
+STEPS, N_LATENT, WEIGHT = 3000, 32, 0.3
 BARS = {"accuracy": ">= 0.96", "sure": ">= 0.85", "frechet": "<= 0.45", "nearest": ">= 0.9 x real"}
 
 
