@@ -28,6 +28,7 @@ def marks(seed, train, held_out, schedule):
         VDenoiser(N_LATENT, schedule, 256, n_classes=10, generator=g),
         scaler.transform(noisy),
         schedule,
+        batch_size=512,
         label=train.label.repeat(10),
         t_weight=schedule.alpha_bar.sqrt(),
         learning_rate=lambda step: 3e-3 * (1 - step / (STEPS + 1)),
