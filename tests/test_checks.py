@@ -379,6 +379,12 @@ WRONG = {
             "1 minus a root",
         ),
         (step_with(lambda s, t: s.alpha_bar[t].sqrt(), lambda s, t: 1), "is not scaled"),
+        (
+            step_with(
+                lambda s, t: s.alpha_bar[t - 1].sqrt(), lambda s, t: (1 - s.alpha_bar[t - 1]).sqrt()
+            ),
+            "indexed by t itself",
+        ),
         (lambda s, x0, t, eps: lib.diffuse(s, x0, t, 0 * eps), "counts too little"),
         (
             lambda s, x0, t, eps: lib.diffuse(s, x0, int(torch.as_tensor(t).max()), eps),
@@ -492,6 +498,10 @@ WRONG = {
         (back_with(right_share, undo=lambda s, t: s.alpha[t].sqrt()), "must be undone"),
         (back_with(right_share, sigma=lambda s, t: 0), "is missing"),
         (back_with(right_share, sigma=lambda s, t: s.sigma_posterior[t]), "too little"),
+        (
+            lambda *args: reverse_step(*args) + 0.1 * (args[2] == 1) * args[4],
+            "noise counts too much",
+        ),
     ],
     "running_mean": [
         (lambda mean, latest, step: latest, "that is no average"),
