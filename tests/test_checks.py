@@ -576,6 +576,89 @@ def test_every_check_is_tried_with_three_mistakes():
     assert min(map(len, WRONG.values())) >= 3
 
 
+# What each formula multiplies its parts by, and what learners put in the place of one factor.
+FACTORS = {
+    "diffuse": (lambda s, t: s.alpha_bar[t] ** 0.5, lambda s, t: (1 - s.alpha_bar[t]) ** 0.5),
+    "diffuse_step": (lambda s, t: s.alpha[t] ** 0.5, lambda s, t: s.beta[t] ** 0.5),
+    "reverse_step": (
+        lambda s, t: s.alpha[t] ** -0.5,
+        lambda s, t: -(s.alpha[t] ** -0.5) * s.beta[t] / (1 - s.alpha_bar[t]) ** 0.5,
+        lambda s, t: (t > 1) * s.beta[t] ** 0.5,
+    ),
+    "x0_from_v": (lambda s, t: s.alpha_bar[t] ** 0.5, lambda s, t: -((1 - s.alpha_bar[t]) ** 0.5)),
+}
+ONE_WRONG = [
+    ("diffuse", 0, lambda s, t: s.alpha_bar[t], "x0 is scaled by a variance"),
+    ("diffuse", 0, lambda s, t: s.alpha_bar[t - 1] ** 0.5, "x0 is scaled by the value for t - 1"),
+    ("diffuse", 0, lambda s, t: s.alpha[t] ** 0.5, "x0 is scaled as in one step"),
+    ("diffuse", 0, lambda s, t: 1, "x0 is not scaled"),
+    ("diffuse", 1, lambda s, t: 1 - s.alpha_bar[t], "noise is scaled by a variance"),
+    ("diffuse", 1, lambda s, t: (1 - s.alpha_bar[t - 1]) ** 0.5, "by the value for t - 1"),
+    ("diffuse", 1, lambda s, t: 1 - s.alpha_bar[t] ** 0.5, "noise is scaled by 1 minus a root"),
+    ("diffuse", 1, lambda s, t: 1, "noise is not scaled"),
+    ("diffuse_step", 0, lambda s, t: s.alpha[t], "x[t-1] is scaled by a variance"),
+    ("diffuse_step", 0, lambda s, t: s.alpha[t - 1] ** 0.5, "x[t-1] is scaled by the value for"),
+    ("diffuse_step", 0, lambda s, t: s.alpha_bar[t] ** 0.5, "x[t-1] is scaled as in a jump"),
+    ("diffuse_step", 0, lambda s, t: 1, "x[t-1] is not scaled"),
+    ("diffuse_step", 1, lambda s, t: s.beta[t], "noise is scaled by a variance"),
+    ("diffuse_step", 1, lambda s, t: s.beta[t - 1] ** 0.5, "noise is scaled by the value for"),
+    ("diffuse_step", 1, lambda s, t: (1 - s.alpha_bar[t]) ** 0.5, "noise is scaled as in a jump"),
+    ("diffuse_step", 1, lambda s, t: 1, "noise is not scaled"),
+    ("reverse_step", 0, lambda s, t: s.alpha[t] ** 0.5, "is shrunk once more"),
+    ("reverse_step", 0, lambda s, t: 1, "stays as it is"),
+    ("reverse_step", 0, lambda s, t: s.alpha_bar[t] ** -0.5, "as in a jump"),
+    ("reverse_step", 1, lambda s, t: -FACTORS["reverse_step"][1](s, t), "is added"),
+    ("reverse_step", 1, lambda s, t: -(s.alpha[t] ** -0.5), "is taken out whole"),
+    ("reverse_step", 1, lambda s, t: -((s.beta[t] / s.alpha[t]) ** 0.5), "with alpha where"),
+    ("reverse_step", 2, lambda s, t: s.beta[t], "by a variance"),
+    ("reverse_step", 2, lambda s, t: 0, "is missing"),
+    ("reverse_step", 2, lambda s, t: s.beta[t] ** 0.5, "is still added"),
+    ("x0_from_v", 0, lambda s, t: s.alpha_bar[t], "x[t] is scaled by a variance"),
+    (
+        "x0_from_v",
+        0,
+        lambda s, t: (1 - s.alpha_bar[t]) ** 0.5,
+        "the factor that leads to the noise",
+    ),
+    ("x0_from_v", 0, lambda s, t: s.alpha_bar[t] ** -0.5, "as if v were the noise"),
+    ("x0_from_v", 1, lambda s, t: s.alpha_bar[t] - 1, "v is scaled by a variance"),
+    ("x0_from_v", 1, lambda s, t: (1 - s.alpha_bar[t]) ** 0.5, "v is added"),
+]
+
+
+def formula(name, part, factor, only_at=None):
+    """The right sum, with this factor for one of its parts (at all t, or at one)."""
+
+    def my_sum(s, first, t, *others):
+        factors = [right(s, t) for right in FACTORS[name]]
+        if only_at in (None, t):
+            factors[part] = factor(s, t)
+        return sum(f * x for f, x in zip(factors, (first, *others)))
+
+    return my_sum
+
+
+@pytest.mark.parametrize(("name", "part", "factor", "phrase"), ONE_WRONG)
+def test_one_wrong_factor_is_named(name, part, factor, phrase):
+    text = ALL[name](formula(name, part, factor)).text
+    assert phrase in text
+    assert text.startswith("At t = 1," if phrase == "is still added" else "At t = 60,")
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "t"),
+    [
+        *(("diffuse", 1), ("diffuse", 200), ("diffuse_step", 1), ("diffuse_step", 200)),
+        *(("reverse_step", 1), ("reverse_step", 2), ("reverse_step", 200)),
+        *(("x0_from_v", 1), ("x0_from_v", 120)),
+    ],
+)
+def test_a_formula_is_tried_at_both_ends(name, t, part):
+    text = ALL[name](formula(name, part, lambda s, t: 0.5, only_at=t)).text
+    assert text.startswith(f"At t = {t},")
+
+
 # ---- answers that are none -----------------------------------------------------------------------
 
 
