@@ -715,6 +715,26 @@ def test_an_exception_is_named_with_the_call_that_made_it():
     assert "takes 0 positional arguments but 2 were given" in checks.judge(lambda: 0).text
 
 
+class Odd:
+    """An answer on which a check itself fails."""
+
+    @property
+    def shape(self):
+        raise RuntimeError(" no shape.\nand a second line ")
+
+
+def test_an_answer_that_a_check_fails_on_is_not_right():
+    verdict = checks.band_of_40000(Odd())
+    assert not verdict
+    assert verdict.text == "This answer cannot be checked: RuntimeError: no shape."
+
+
+def test_the_checks_are_about_the_series(schedule, mixture):
+    x = torch.linspace(-3, 3, 7)[:, None]
+    assert torch.equal(SCHEDULE.beta, schedule.beta)
+    assert torch.allclose(TRUTH.density(x), mixture.density(x))
+
+
 def test_altered_arguments_are_noticed():
     assert "changes a tensor that it is given" in checks.diffuse_step(alters).text
 

@@ -28,8 +28,8 @@ MORE_TESTS = {
     "sampling": ["too_large", "witnesses"],
     "oracle": ["loss_floor", "too_large", "witnesses"],
     "metrics": ["too_large", "witnesses"],
-    "network": ["too_large"],
-    "training": ["too_large"],
+    "network": ["too_large", "latent"],
+    "training": ["too_large", "latent"],
     "data": ["mixture", "too_large", "witnesses"],
     "_arguments": ["schedule", "forward", "sampling_calls", "network", "training_bad_input"],
 }
