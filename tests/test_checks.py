@@ -715,6 +715,13 @@ def test_an_exception_is_named_with_the_call_that_made_it():
     assert "takes 0 positional arguments but 2 were given" in checks.judge(lambda: 0).text
 
 
+def test_what_is_no_function_or_returns_no_tensor_is_named():
+    assert checks.time_features(3).text.startswith("This must be a function, not a int.")
+    text = checks.diffuse_step(lambda s, x, t, eps: "text").text
+    assert text.startswith("<lambda>(schedule, torch.tensor([[1.0], [1.0]]), 60, torch.tensor(")
+    assert text.endswith(" returns a str, not a tensor.")
+
+
 class Odd:
     """An answer on which a check itself fails."""
 
