@@ -123,6 +123,12 @@ def test_honest_luck_passes(seed):
         assert checks.own_data(rings)
 
 
+def test_a_right_answer_may_have_a_gradient():
+    one = torch.ones((), requires_grad=True)
+    assert checks.own_density(triangle, lambda x: one * triangle_density(x))
+    assert checks.sample(lambda *arguments: one * sample(*arguments))
+
+
 @pytest.mark.parametrize("eta", [4, 8, 16])
 def test_other_right_averages_pass(eta):
     assert checks.running_mean(lambda m, w, k: running_mean(m, w, k, eta + 1))
