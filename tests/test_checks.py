@@ -529,6 +529,7 @@ WRONG = {
         (linear(50, 1e-4, 0.9), "larger than they need be"),
         (0.2, "must be a NoiseSchedule"),
         (linear(50, 1e-4, 0.1), "of the data's variance"),
+        (linear(50, 1e-4, 0.165), "0.013 of the data's variance"),
     ],
     "smallest_shift": [(0.05, "smaller ones"), (0.005, "could be chance"), (-0.02, "its size")],
     "thousand_steps": [
@@ -711,6 +712,8 @@ def test_no_verdict_gives_the_solution_or_is_long(name):
 def test_stubs_are_answered_politely(name):
     assert ALL[name]().text.startswith("Nothing to check yet")
     assert ALL[name](*[None] * len(RIGHT[name])).text.startswith("Nothing to check yet")
+    if isinstance(RIGHT[name][0], list | tuple):
+        assert ALL[name]((1.0, None)).text.startswith("Nothing to check yet")
     if callable(RIGHT[name][0]):
         verdict = ALL[name](*[stub] * len(RIGHT[name]))
         assert verdict.text == "stub returns nothing yet."
