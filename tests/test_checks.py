@@ -131,6 +131,10 @@ def test_a_right_answer_may_have_a_gradient():
     assert checks.sample(lambda *arguments: one * sample(*arguments))
 
 
+def test_a_rounded_share_passes():
+    assert checks.origin_at_1((1, 0.87))
+
+
 @pytest.mark.parametrize("eta", [4, 8, 16])
 def test_other_right_averages_pass(eta):
     assert checks.running_mean(lambda m, w, k: running_mean(m, w, k, eta + 1))
@@ -481,7 +485,8 @@ WRONG = {
         ((0.004, 0.127), "left hump"),
         ((0.996, 0.7), "What does x[t] = 1 add"),
         ((99.6, 87.3), "between 0 and 1"),
-        ((0.996, 0.99), "too sure"),
+        ((1.1, 0.87), "between 0 and 1"),
+        ((0.996, 0.99), "At t = 60, 0.99 is too sure"),
     ],
     "own_data": [
         (own(lambda u: u[:, :1]), "where (3, 2)"),
