@@ -458,6 +458,7 @@ WRONG = {
         (lambda generate, data: metrics.wasserstein(data[::2], data[1::2]), "never calls generate"),
         (lambda generate, data: 2 * judge(generate, data), "is off by 1 everywhere gets"),
         (lambda generate, data: judge(lambda x: generate(x + 1), data), "some rows of data"),
+        (lambda generate, data: judge(lambda x: generate(x[:, 0])[:, None], data), "some rows of"),
     ],
     "first_step_back": [
         (0.8, "What undoes"),
