@@ -382,6 +382,7 @@ WRONG = {
         (lambda n, xt, t, eps: (n(xt, t) - eps).square().mean().item(), "no gradient"),
         (lambda n, xt, t, eps: (n(xt, t) - eps).square(), "must be one number"),
         (lambda n, xt, t, eps: (n(t, xt) - eps).square().mean(), "in this order"),
+        (lambda n, xt, t, eps: (n(eps, t) - eps).square().mean(), "asked for xt and t"),
         (lambda n, xt, t, eps: (n(xt, t) - xt).square().mean(), "A perfect network"),
     ],
     "diffuse": [
