@@ -123,6 +123,18 @@ def test_honest_luck_passes(seed):
         assert checks.own_data(rings)
 
 
+def test_a_right_answer_may_have_a_gradient():
+    one = torch.ones((), requires_grad=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert checks.own_density(triangle, lambda x: one * triangle_density(x))
+    assert checks.sample(lambda *arguments: one * sample(*arguments))
+
+
+def test_a_rounded_share_passes():
+    assert checks.origin_at_1((1, 0.87))
+
+
 @pytest.mark.parametrize("eta", [4, 8, 16])
 def test_other_right_averages_pass(eta):
     assert checks.running_mean(lambda m, w, k: running_mean(m, w, k, eta + 1))
@@ -370,6 +382,7 @@ WRONG = {
         (lambda n, xt, t, eps: (n(xt, t) - eps).square().mean().item(), "no gradient"),
         (lambda n, xt, t, eps: (n(xt, t) - eps).square(), "must be one number"),
         (lambda n, xt, t, eps: (n(t, xt) - eps).square().mean(), "in this order"),
+        (lambda n, xt, t, eps: (n(eps, t) - eps).square().mean(), "asked for xt and t"),
         (lambda n, xt, t, eps: (n(xt, t) - xt).square().mean(), "A perfect network"),
     ],
     "diffuse": [
@@ -379,6 +392,12 @@ WRONG = {
             "1 minus a root",
         ),
         (step_with(lambda s, t: s.alpha_bar[t].sqrt(), lambda s, t: 1), "is not scaled"),
+        (
+            step_with(
+                lambda s, t: s.alpha_bar[t - 1].sqrt(), lambda s, t: (1 - s.alpha_bar[t - 1]).sqrt()
+            ),
+            "indexed by t itself",
+        ),
         (lambda s, x0, t, eps: lib.diffuse(s, x0, t, 0 * eps), "counts too little"),
         (
             lambda s, x0, t, eps: lib.diffuse(s, x0, int(torch.as_tensor(t).max()), eps),
@@ -440,6 +459,7 @@ WRONG = {
         (lambda generate, data: metrics.wasserstein(data[::2], data[1::2]), "never calls generate"),
         (lambda generate, data: 2 * judge(generate, data), "is off by 1 everywhere gets"),
         (lambda generate, data: judge(lambda x: generate(x + 1), data), "some rows of data"),
+        (lambda generate, data: judge(lambda x: generate(x[:, 0])[:, None], data), "some rows of"),
     ],
     "first_step_back": [
         (0.8, "What undoes"),
@@ -467,7 +487,8 @@ WRONG = {
         ((0.004, 0.127), "left hump"),
         ((0.996, 0.7), "What does x[t] = 1 add"),
         ((99.6, 87.3), "between 0 and 1"),
-        ((0.996, 0.99), "too sure"),
+        ((1.1, 0.87), "between 0 and 1"),
+        ((0.996, 0.99), "At t = 60, 0.99 is too sure"),
     ],
     "own_data": [
         (own(lambda u: u[:, :1]), "where (3, 2)"),
@@ -492,6 +513,10 @@ WRONG = {
         (back_with(right_share, undo=lambda s, t: s.alpha[t].sqrt()), "must be undone"),
         (back_with(right_share, sigma=lambda s, t: 0), "is missing"),
         (back_with(right_share, sigma=lambda s, t: s.sigma_posterior[t]), "too little"),
+        (
+            lambda *args: reverse_step(*args) + 0.1 * (args[2] == 1) * args[4],
+            "noise counts too much",
+        ),
     ],
     "running_mean": [
         (lambda mean, latest, step: latest, "that is no average"),
@@ -511,6 +536,7 @@ WRONG = {
         (linear(50, 1e-4, 0.9), "larger than they need be"),
         (0.2, "must be a NoiseSchedule"),
         (linear(50, 1e-4, 0.1), "of the data's variance"),
+        (linear(50, 1e-4, 0.165), "0.013 of the data's variance"),
     ],
     "smallest_shift": [(0.05, "smaller ones"), (0.005, "could be chance"), (-0.02, "its size")],
     "thousand_steps": [
@@ -566,6 +592,89 @@ def test_every_check_is_tried_with_three_mistakes():
     assert min(map(len, WRONG.values())) >= 3
 
 
+# What each formula multiplies its parts by, and what learners put in the place of one factor.
+FACTORS = {
+    "diffuse": (lambda s, t: s.alpha_bar[t] ** 0.5, lambda s, t: (1 - s.alpha_bar[t]) ** 0.5),
+    "diffuse_step": (lambda s, t: s.alpha[t] ** 0.5, lambda s, t: s.beta[t] ** 0.5),
+    "reverse_step": (
+        lambda s, t: s.alpha[t] ** -0.5,
+        lambda s, t: -(s.alpha[t] ** -0.5) * s.beta[t] / (1 - s.alpha_bar[t]) ** 0.5,
+        lambda s, t: (t > 1) * s.beta[t] ** 0.5,
+    ),
+    "x0_from_v": (lambda s, t: s.alpha_bar[t] ** 0.5, lambda s, t: -((1 - s.alpha_bar[t]) ** 0.5)),
+}
+ONE_WRONG = [
+    ("diffuse", 0, lambda s, t: s.alpha_bar[t], "x0 is scaled by a variance"),
+    ("diffuse", 0, lambda s, t: s.alpha_bar[t - 1] ** 0.5, "x0 is scaled by the value for t - 1"),
+    ("diffuse", 0, lambda s, t: s.alpha[t] ** 0.5, "x0 is scaled as in one step"),
+    ("diffuse", 0, lambda s, t: 1, "x0 is not scaled"),
+    ("diffuse", 1, lambda s, t: 1 - s.alpha_bar[t], "noise is scaled by a variance"),
+    ("diffuse", 1, lambda s, t: (1 - s.alpha_bar[t - 1]) ** 0.5, "by the value for t - 1"),
+    ("diffuse", 1, lambda s, t: 1 - s.alpha_bar[t] ** 0.5, "noise is scaled by 1 minus a root"),
+    ("diffuse", 1, lambda s, t: 1, "noise is not scaled"),
+    ("diffuse_step", 0, lambda s, t: s.alpha[t], "x[t-1] is scaled by a variance"),
+    ("diffuse_step", 0, lambda s, t: s.alpha[t - 1] ** 0.5, "x[t-1] is scaled by the value for"),
+    ("diffuse_step", 0, lambda s, t: s.alpha_bar[t] ** 0.5, "x[t-1] is scaled as in a jump"),
+    ("diffuse_step", 0, lambda s, t: 1, "x[t-1] is not scaled"),
+    ("diffuse_step", 1, lambda s, t: s.beta[t], "noise is scaled by a variance"),
+    ("diffuse_step", 1, lambda s, t: s.beta[t - 1] ** 0.5, "noise is scaled by the value for"),
+    ("diffuse_step", 1, lambda s, t: (1 - s.alpha_bar[t]) ** 0.5, "noise is scaled as in a jump"),
+    ("diffuse_step", 1, lambda s, t: 1, "noise is not scaled"),
+    ("reverse_step", 0, lambda s, t: s.alpha[t] ** 0.5, "is shrunk once more"),
+    ("reverse_step", 0, lambda s, t: 1, "stays as it is"),
+    ("reverse_step", 0, lambda s, t: s.alpha_bar[t] ** -0.5, "as in a jump"),
+    ("reverse_step", 1, lambda s, t: -FACTORS["reverse_step"][1](s, t), "is added"),
+    ("reverse_step", 1, lambda s, t: -(s.alpha[t] ** -0.5), "is taken out whole"),
+    ("reverse_step", 1, lambda s, t: -((s.beta[t] / s.alpha[t]) ** 0.5), "with alpha where"),
+    ("reverse_step", 2, lambda s, t: s.beta[t], "by a variance"),
+    ("reverse_step", 2, lambda s, t: 0, "is missing"),
+    ("reverse_step", 2, lambda s, t: s.beta[t] ** 0.5, "is still added"),
+    ("x0_from_v", 0, lambda s, t: s.alpha_bar[t], "x[t] is scaled by a variance"),
+    (
+        "x0_from_v",
+        0,
+        lambda s, t: (1 - s.alpha_bar[t]) ** 0.5,
+        "the factor that leads to the noise",
+    ),
+    ("x0_from_v", 0, lambda s, t: s.alpha_bar[t] ** -0.5, "as if v were the noise"),
+    ("x0_from_v", 1, lambda s, t: s.alpha_bar[t] - 1, "v is scaled by a variance"),
+    ("x0_from_v", 1, lambda s, t: (1 - s.alpha_bar[t]) ** 0.5, "v is added"),
+]
+
+
+def formula(name, part, factor, only_at=None):
+    """The right sum, with this factor for one of its parts (at all t, or at one)."""
+
+    def my_sum(s, first, t, *others):
+        factors = [right(s, t) for right in FACTORS[name]]
+        if only_at in (None, t):
+            factors[part] = factor(s, t)
+        return sum(f * x for f, x in zip(factors, (first, *others)))
+
+    return my_sum
+
+
+@pytest.mark.parametrize(("name", "part", "factor", "phrase"), ONE_WRONG)
+def test_one_wrong_factor_is_named(name, part, factor, phrase):
+    text = ALL[name](formula(name, part, factor)).text
+    assert phrase in text
+    assert text.startswith("At t = 1," if phrase == "is still added" else "At t = 60,")
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "t"),
+    [
+        *(("diffuse", 1), ("diffuse", 200), ("diffuse_step", 1), ("diffuse_step", 200)),
+        *(("reverse_step", 1), ("reverse_step", 2), ("reverse_step", 200)),
+        *(("x0_from_v", 1), ("x0_from_v", 120)),
+    ],
+)
+def test_a_formula_is_tried_at_both_ends(name, t, part):
+    text = ALL[name](formula(name, part, lambda s, t: 0.5, only_at=t)).text
+    assert text.startswith(f"At t = {t},")
+
+
 # ---- answers that are none -----------------------------------------------------------------------
 
 
@@ -610,6 +719,8 @@ def test_no_verdict_gives_the_solution_or_is_long(name):
 def test_stubs_are_answered_politely(name):
     assert ALL[name]().text.startswith("Nothing to check yet")
     assert ALL[name](*[None] * len(RIGHT[name])).text.startswith("Nothing to check yet")
+    if isinstance(RIGHT[name][0], list | tuple):
+        assert ALL[name]((1.0, None)).text.startswith("Nothing to check yet")
     if callable(RIGHT[name][0]):
         verdict = ALL[name](*[stub] * len(RIGHT[name]))
         assert verdict.text == "stub returns nothing yet."
@@ -622,12 +733,40 @@ def test_an_exception_is_named_with_the_call_that_made_it():
     assert "takes 0 positional arguments but 2 were given" in checks.judge(lambda: 0).text
 
 
+def test_what_is_no_function_or_returns_no_tensor_is_named():
+    assert checks.time_features(3).text.startswith("This must be a function, not a int.")
+    text = checks.diffuse_step(lambda s, x, t, eps: "text").text
+    assert text.startswith("<lambda>(schedule, torch.tensor([[1.0], [1.0]]), 60, torch.tensor(")
+    assert text.endswith(" returns a str, not a tensor.")
+
+
+class Odd:
+    """An answer on which a check itself fails."""
+
+    @property
+    def shape(self):
+        raise RuntimeError(" no shape.\nand a second line ")
+
+
+def test_an_answer_that_a_check_fails_on_is_not_right():
+    verdict = checks.band_of_40000(Odd())
+    assert not verdict
+    assert verdict.text == "This answer cannot be checked: RuntimeError: no shape."
+
+
+def test_the_checks_are_about_the_series(schedule, mixture):
+    x = torch.linspace(-3, 3, 7)[:, None]
+    assert torch.equal(SCHEDULE.beta, schedule.beta)
+    assert torch.allclose(TRUTH.density(x), mixture.density(x))
+
+
 def test_altered_arguments_are_noticed():
     assert "changes a tensor that it is given" in checks.diffuse_step(alters).text
 
 
 def test_nan_is_noticed():
     assert "NaN" in checks.data_denoiser(nans).text
+    assert checks.band_of_40000(math.nan).text == "This is nan; a finite number is expected."
 
 
 def test_an_interrupt_is_not_swallowed():

@@ -16,11 +16,15 @@ def test_optimal_loss_is_the_loss_of_the_exact_denoiser_on_fresh_data(t, exact, 
     assert abs(loss - optimal_loss(exact, t)) < 4 * error < 0.02
 
 
-def test_denoising_loss_and_its_error_are_those_of_the_squared_differences(schedule, generator):
-    x0 = torch.randn(40_000, 1, generator=generator)
+@pytest.mark.parametrize("n_dim", [1, 3])
+def test_denoising_loss_and_its_error_are_those_of_the_squared_differences(
+    n_dim, schedule, generator
+):
+    x0 = torch.randn(40_000, n_dim, generator=generator)
     loss, error = denoising_loss(lambda x, t: 0 * x, schedule, x0, 9, generator=generator)
     assert abs(loss - 1) < 5 * error
-    assert error == pytest.approx((2 / 40_000) ** 0.5, rel=0.05)  # the variance of eps^2 is 2
+    # The variance of eps^2 is 2, and a row's error is the mean of n_dim of them.
+    assert error == pytest.approx((2 / n_dim / 40_000) ** 0.5, rel=0.05)
 
 
 def test_the_loss_floor_falls_from_1_to_0(exact):

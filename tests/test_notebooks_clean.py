@@ -6,10 +6,13 @@ Whether they still run is nbval's to say; whether a stored notebook was run at a
 import ast
 import base64
 import copy
+import dis
 import re
 import statistics
+import textwrap
 import zlib
 from pathlib import Path
+from types import CodeType
 
 import nbformat
 import pytest
@@ -107,6 +110,53 @@ def test_all_imports_are_in_the_first_code_cell(path):
         nodes = ast.walk(ast.parse(cell.source))
         found = any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
         assert found == (number == 0), f"cell [{cell.execution_count}]"
+
+
+def outside(code):
+    """The names that a cell takes from other cells, and those that it sets."""
+    reads, sets = set(), set()
+    for step in dis.get_instructions(code):  # in the order in which they are run
+        if step.opname == "STORE_NAME":
+            sets.add(step.argval)
+        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            reads |= {step.argval} - sets
+        elif isinstance(step.argval, CodeType):  # a function, or the like
+            reads |= outside(step.argval)[0] - sets
+    return reads, sets
+
+
+def test_outside_sees_what_a_cell_reads_before_it_sets_it():
+    source = """
+        a = a + 1
+        def f(b, c=d):
+            e = b
+            return e + a + g
+        for h in [i for i in j]:
+            h += k
+        import m.n
+        with o as p: p.q(h)
+        r[0] = 1
+        s += 1
+    """
+    cell = compile(textwrap.dedent(source), "cell", "exec")
+    assert outside(cell) == ({*"adgjkors"}, {*"afhmps"})
+
+
+# To be mended, too.
+NOT_YET = {"06_spiral_2d": {"trainer", "seconds"}, "07_latent_diffusion": {"pictures"}}
+
+
+@each_notebook
+def test_cells_out_of_order_do_not_find_another_cells_value(path):
+    """A name that a cell needs is set by one other cell, and none that needs it sets it anew. So
+    whoever leaves a cell out gets a NameError, and whoever goes back finds what was there."""
+    cells = [outside(compile(cell.source, "cell", "exec")) for cell in code_cells(path)]
+    found = {
+        name: setters
+        for name in set.union(*(reads for reads, _ in cells))
+        if len(setters := [k for k, (_, sets) in enumerate(cells, 1) if name in sets]) > 1
+    }
+    assert {name: found[name] for name in found.keys() - NOT_YET.get(path.stem, set())} == {}
 
 
 @each_notebook

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class Claims(ast.NodeTransformer):
     """`assert a < b` becomes `assert claim(a, b, ...)`, which notes by how much it holds.
 
-    So does `torch.allclose` in a cell; the library's own calls of it claim nothing.
+    So does `torch.allclose` in a cell, and `not torch.allclose`; the library's own calls of it
+    claim nothing.
     """
 
     inside = False
@@ -35,6 +36,13 @@ class Claims(ast.NodeTransformer):
         self.inside = True
         self.generic_visit(node)
         self.inside = False
+        return node
+
+    def visit_UnaryOp(self, node):
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Not) and ast.unparse(node.operand).startswith("close("):
+            node = node.operand
+            node.func.id = "apart"
         return node
 
     def visit_Call(self, node):
@@ -66,12 +74,20 @@ def run_cells(path: Path, shift: int, times: int) -> dict:
         margins[text] = min(margins.get(text, 1), (float(more) - float(less)) / abs(float(more)))
         return bool(less <= more)
 
-    def close(a, b, rtol=1e-5, atol=1e-8):
-        used = ((a - b).abs() / (atol + rtol * b.abs())).max()
-        return claim(used, 1, f"allclose to {atol:g} + {rtol:g} |b|, shape {tuple(a.shape)}")
+    def used(a, b, rtol=1e-5, atol=1e-8):
+        text = f"close to {atol:g} + {rtol:g} |b|, shape {tuple(a.shape)}"
+        return ((a - b).abs() / (atol + rtol * b.abs())).max(), text
+
+    def close(*pair, **tolerance):
+        share, text = used(*pair, **tolerance)
+        return claim(share, 1, f"all {text}")
+
+    def apart(*pair, **tolerance):
+        share, text = used(*pair, **tolerance)
+        return claim(1, share, f"not all {text}")
 
     cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
-    names = {"__name__": "notebook", "claim": claim, "close": close}
+    names = {"__name__": "notebook", "claim": claim, "close": close, "apart": apart}
     for number, cell in enumerate(cells, 1):
         seeded = re.sub(
             r"manual_seed\((\d+)\)",

@@ -1,6 +1,6 @@
 """Break a module one place at a time and see whether its tests notice.
 
-    nice .venv/bin/python tools/mutate.py schedule forward
+    nice .venv/bin/python tools/mutate.py schedule forward checks.formulas
 
 Each mutant is imported in place of the module in a forked process, which runs the module's own
 tests up to the first failure. Printed are the survivors, as the line before and after, and how many
@@ -28,8 +28,8 @@ MORE_TESTS = {
     "sampling": ["too_large", "witnesses"],
     "oracle": ["loss_floor", "too_large", "witnesses"],
     "metrics": ["too_large", "witnesses"],
-    "network": ["too_large"],
-    "training": ["too_large"],
+    "network": ["too_large", "latent"],
+    "training": ["too_large", "latent"],
     "data": ["mixture", "too_large", "witnesses"],
     "_arguments": ["schedule", "forward", "sampling_calls", "network", "training_bad_input"],
 }
@@ -176,7 +176,7 @@ def run(tests: list[str], limit: float, mutant: Mutant | None = None) -> tuple[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("modules", nargs="+", help="such as schedule")
+    parser.add_argument("modules", nargs="+", help="such as schedule, checks.formulas")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="only each K-th mutant")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     options = parser.parse_args()
@@ -194,8 +194,9 @@ def main() -> None:
         _ = diffusers.DDPMScheduler, diffusers.DDIMScheduler, hypothesis, scipy, sklearn
     survived = 0
     for module in options.modules:
-        source = (ROOT / "tutorial_lib" / f"{module}.py").read_text("utf-8")
-        own = sorted(path.name for path in TESTS.glob(f"test_{module.strip('_')}*.py"))
+        first = module.strip("_").partition(".")[0]  # a package has the tests of its name
+        source = (ROOT / "tutorial_lib" / f"{module.replace('.', '/')}.py").read_text("utf-8")
+        own = sorted(path.name for path in TESTS.glob(f"test_{first}*.py"))
         more = [f"test_{name}.py" for name in MORE_TESTS.get(module, [])]
         tests = [f"tests/{name}" for name in dict.fromkeys(own + more)]
         made = list(mutants(source))[:: options.every]

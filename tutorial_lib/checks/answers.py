@@ -19,7 +19,7 @@ TRUTH = two_modes().standardized(Standardizer(torch.tensor([0.2]), torch.tensor(
 EXACT = ExactDenoiser(TRUTH, SCHEDULE)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Verdict:
     """passed: whether the answer is right. text: what is right, or what is wrong."""
 
