@@ -142,21 +142,17 @@ def test_outside_sees_what_a_cell_reads_before_it_sets_it():
     assert outside(cell) == ({*"adgjkors"}, {*"afhmps"})
 
 
-# To be mended, too.
-NOT_YET = {"06_spiral_2d": {"trainer", "seconds"}, "07_latent_diffusion": {"pictures"}}
-
-
 @each_notebook
 def test_cells_out_of_order_do_not_find_another_cells_value(path):
     """A name that a cell needs is set by one other cell, and none that needs it sets it anew. So
     whoever leaves a cell out gets a NameError, and whoever goes back finds what was there."""
     cells = [outside(compile(cell.source, "cell", "exec")) for cell in code_cells(path)]
-    found = {
+    twice = {
         name: setters
         for name in set.union(*(reads for reads, _ in cells))
         if len(setters := [k for k, (_, sets) in enumerate(cells, 1) if name in sets]) > 1
     }
-    assert {name: found[name] for name in found.keys() - NOT_YET.get(path.stem, set())} == {}
+    assert not twice
 
 
 @each_notebook
