@@ -31,6 +31,7 @@ from trainers import make, same
 from tutorial_lib import checkpoint
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may ignore it
 rng, go_on = random.Random({seed}), threading.Event()
 
 def interrupt():
