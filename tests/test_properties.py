@@ -136,6 +136,7 @@ OTHERS = {
         lambda x, t: x, ExactDenoiser(lib.two_modes(), c.schedule), c.one
     ),
     Denoiser.scaled_time: lambda c: c.plain.scaled_time(c.t),
+    VDenoiser.scaled_time: lambda c: c.v.scaled_time(c.t),
     metrics.wasserstein: lambda c: metrics.wasserstein(c.x[:, 0], c.y[:, 0]),
     metrics.sliced_wasserstein: lambda c: metrics.sliced_wasserstein(*planes(c), n_directions=3),
     metrics.total_variation: lambda c: metrics.total_variation(*planes(c)),
