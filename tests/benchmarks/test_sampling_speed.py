@@ -8,7 +8,7 @@ from trainers import seeded
 
 from tutorial_lib import Denoiser, sample
 
-N, REPEATS = 10_000, 6
+N, REPEATS = 10_000, 12
 
 
 def products(denoiser, n_steps, bias):
