@@ -54,8 +54,17 @@ def test_labels_of_another_kind_or_length_are_errors():
     for label, message in (([0, 1, 2, 3, 0], "got 3"), ([0, -1, 0, 0, 0], "got -1")):
         with pytest.raises(ValueError, match=message):
             Trainer(labelled(), x0, SCHEDULE, label=torch.tensor(label))
-    with pytest.raises(ValueError, match="label must"):
-        Trainer(Denoiser(2, 200), x0, SCHEDULE, label=torch.zeros(5).long())
+    no_attribute = Denoiser(2, 200)
+    del no_attribute.n_classes
+    for denoiser in (Denoiser(2, 200), no_attribute):
+        with pytest.raises(ValueError, match="label must be left out"):
+            Trainer(denoiser, x0, SCHEDULE, label=torch.zeros(5).long())
+
+
+def test_one_label_is_that_of_every_row():
+    x0 = torch.randn(5, 2, generator=seeded())
+    one, each = (Trainer(labelled(), x0, SCHEDULE, label=label) for label in (2, [2] * 5))
+    assert one.label.tolist() == each.label.tolist() == [2] * 5
 
 
 def test_a_tenth_of_the_labels_is_withheld_and_the_rest_belongs_to_its_row():

@@ -27,7 +27,7 @@ MORE_TESTS = {
     "forward": ["witnesses"],
     "sampling": ["too_large", "witnesses"],
     "oracle": ["loss_floor", "too_large", "witnesses"],
-    "metrics": ["too_large", "witnesses"],
+    "metrics": ["too_large", "witnesses", "latent"],
     "network": ["too_large", "latent"],
     "training": ["too_large", "latent"],
     "data": ["mixture", "too_large", "witnesses"],

@@ -45,7 +45,7 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
 
     def shares(sample: np.ndarray) -> np.ndarray:
         edges = np.linspace(-limit, limit, bins + 1)
-        inside = np.histogram2d(*sample.T, bins=(edges, edges))[0].ravel() / len(sample)
+        inside = np.histogram2d(*sample.T, bins=(edges, edges))[0] / len(sample)
         return np.append(inside, 1 - inside.sum())
 
     return float(np.abs(shares(_sample("x", x, 2)) - shares(_sample("y", y, 2))).sum() / 2)
@@ -72,7 +72,8 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
 
 def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
     """The Euclidean distance of each row of x (n, d) to the nearest of `reference` (m, d): (n,)."""
-    x, reference = (torch.as_tensor(a) for a in (x, reference))
+    x = torch.as_tensor(x)
+    reference = torch.as_tensor(reference).to(x)
     if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
         raise ValueError(
             "x and reference must have shapes (n, d) and (m, d), "

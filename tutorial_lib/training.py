@@ -44,11 +44,12 @@ class Trainer:
     entry 0 left aside, and in every batch alike (a sampler of low discrepancy: Kingma et al.
     2021); each of 1..T as likely as any other where not given. average: keep a running mean of
     the weights, which weighs the last tenth or so of the steps most, and sample from that.
-    label: (n,) int64, the class of each row of x0, for a denoiser with classes; one row in ten is
-    shown without it, so that the network knows both cases (Ho & Salimans 2022, algorithm 1).
-    generator: source of every random number. All work is done where the denoiser is.
+    label: an int or (n,) int64, the class of each row of x0, for a denoiser with classes; one row
+    in ten is shown without it, so that the network knows both cases (Ho & Salimans 2022,
+    algorithm 1). generator: source of every random number. All work is done where the denoiser is.
 
-    Raises ValueError or TypeError where n_dim, schedule, x0, t_weight or a number does not fit.
+    Raises ValueError or TypeError where n_dim, schedule, x0, t_weight, label or a number does not
+    fit.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Trainer:
         learning_rate: float | Callable[[int], float] = 3e-3,
         t_weight: Tensor | None = None,
         average: bool = True,
-        label: Tensor | None = None,
+        label: int | Tensor | None = None,
         generator: Generator | None = None,
     ):
         finite("x0", points("x0", x0, denoiser.n_dim))
@@ -72,8 +73,10 @@ class Trainer:
         self.network, self.schedule = denoiser, schedule.to(weights.device)
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
         if label is not None:
-            last = getattr(denoiser, "n_classes", 0) - 1
-            label = indices("label", torch.as_tensor(label), len(x0), 0, last).to(weights.device)
+            if not (n_classes := getattr(denoiser, "n_classes", 0)):
+                raise ValueError("label must be left out: this denoiser has no classes")
+            label = indices("label", torch.as_tensor(label), len(x0), 0, n_classes - 1)
+            label = torch.as_tensor(label, device=weights.device).expand(len(x0))
         self.label = label
         self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)
