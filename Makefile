@@ -15,6 +15,12 @@ TWO_AT_ONCE := -n 2 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The versions that were tested. Empty: the newest that pyproject.toml allows.
+CONSTRAINTS ?= -c constraints.txt
+
+# An environment whose Python is gone, as after an upgrade of the system, is made anew: so make must
+# not see what was installed in it.
+GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VENV)/.test)
 
 .PHONY: help lab test deep bench notebooks site slides student lint
 
@@ -53,8 +59,8 @@ lint: $(VENV)/.test ## style only
 
 # A failed attempt leaves no half-made environment behind.
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that. Name one: make PYTHON=python3.12 ..."; \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+		echo "Python 3.11 to 3.14 is needed, and $(PYTHON) is not that. Name one: make PYTHON=python3.12 ..."; \
 		exit 1; }
 	$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
@@ -64,16 +70,16 @@ $(BIN)/python:
 CPU_ONLY = $(shell test "$$(uname -s)" = Linux -a ! -e /proc/driver/nvidia \
 	&& ! command -v nvidia-smi >/dev/null && echo yes)
 CPU_TORCH = $(PIP) install --no-deps --retries 1 --timeout 10 --index-url $(TORCH_CPU_INDEX) \
-	-c constraints.txt torch || echo "No CPU build of torch to be had: the larger one follows."
+	$(CONSTRAINTS) torch || echo "No CPU build of torch to be had: the larger one follows."
 
 $(VENV)/.torch: pyproject.toml constraints.txt | $(BIN)/python
 	$(if $(CPU_ONLY),$(CPU_TORCH))
 	touch $@
 
 $(VENV)/.lab: $(VENV)/.torch
-	$(PIP) install -c constraints.txt -e '.[lab]'
+	$(PIP) install $(CONSTRAINTS) -e '.[lab]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.torch
-	$(PIP) install -c constraints.txt -e '.[lab,test]'
+	$(PIP) install $(CONSTRAINTS) -e '.[lab,test]'
 	touch $@ $(VENV)/.lab

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -108,3 +109,16 @@ def test_without_a_generator_of_its_own_a_trainer_leaves_the_global_one_alone(tm
     state = torch.get_rng_state()
     checkpoint.resume_trainer(tmp_path / "run", trainer)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_frequencies_may_come_from_numpy(folder):
+    denoiser = Denoiser(2, 7, 3, frequencies=2 ** np.arange(3), generator=seeded())
+    checkpoint.save_denoiser(folder / "numpy", denoiser)
+    assert checkpoint.load_denoiser(folder / "numpy").frequencies == (1, 2, 4)
+
+
+def test_a_precision_that_cannot_be_loaded_is_not_saved(folder):
+    denoiser = Denoiser(1, 9, 4).to(torch.bfloat16)
+    with pytest.raises(TypeError, match=r"torch.float32 or torch.float64, got torch.bfloat16"):
+        checkpoint.save_denoiser(folder / "half", denoiser)
+    assert not (folder / "half").exists()

@@ -34,6 +34,12 @@ def test_weight_must_lie_between_0_and_1(weight):
         gaussian_mixture(5, weight=weight)
 
 
+@pytest.mark.parametrize("name", ["weight", "std"])
+def test_what_is_no_number_is_named(name):
+    with pytest.raises(TypeError, match=f"{name} must be a number, got '1'"):
+        gaussian_mixture(5, **{name: "1"})
+
+
 @pytest.mark.parametrize("std", [0, -1, float("inf"), float("nan")])
 def test_std_must_be_positive_and_finite(std):
     with pytest.raises(ValueError, match="std must be positive and finite, got"):
@@ -128,3 +134,10 @@ def test_diffused_refuses_an_alpha_bar_that_is_no_share(alpha_bar):
 def test_standardized_refuses_a_scaler_of_another_dimension():
     with pytest.raises(ValueError, match="n_dim"):
         two_modes().standardized(SCALER)
+
+
+def test_a_mixture_of_lists_is_that_of_tensors():
+    lists = [[0.25, 0.75], [[-1.0], [2.0]], [[0.5], [0.1]]]
+    one, other = Mixture(*lists), Mixture(*(torch.tensor(values).double() for values in lists))
+    x = torch.linspace(-3, 3, 7)[:, None]
+    assert torch.allclose(one.density(x), other.density(x))

@@ -68,8 +68,13 @@ def test_take_gives_the_first_of_each_class():
 @pytest.mark.parametrize("n", [0, 3])
 def test_take_refuses_more_than_there_are(n):
     label = torch.tensor([*range(10), *range(10)])
-    with pytest.raises(ValueError, match=f"n must lie in 1..2.* got {n}"):
+    with pytest.raises(ValueError, match=f"n must (lie in 1..2|be at least 1).* got {n}"):
         Digits(torch.zeros(20, 784), label).take(n)
+
+
+def test_take_refuses_what_is_no_whole_number():
+    with pytest.raises(TypeError, match=r"n must be an integer, got 1\.5"):
+        digits()[0].take(1.5)
 
 
 @pytest.mark.parametrize("packed", [False, True])

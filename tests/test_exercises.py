@@ -148,12 +148,14 @@ def lines_of_its_own(path, solution):
     return [line.replace('"', '\\"') for line in lines if len(line) > 9 and line not in others]
 
 
-def test_the_folder_is_replaced_and_git_ignores_it(student, tmp_path):
+def test_copies_are_replaced_and_nothing_else_and_git_ignores_them(student, tmp_path):
     folder = tmp_path / "student"
-    folder.mkdir()
-    (folder / "old.ipynb").touch()
+    (folder / ".git").mkdir(parents=True)
+    (folder / "own.ipynb").touch()
+    (folder / PATHS[0].name).touch()
     main(folder)
-    assert {p.name for p in folder.iterdir()} == {p.name for p in PATHS}
+    assert {p.name for p in folder.iterdir()} == {p.name for p in PATHS} | {".git", "own.ipynb"}
+    assert (folder / PATHS[0].name).read_bytes() == (student / PATHS[0].name).read_bytes()
     assert "\nstudent/\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
 
 

@@ -134,6 +134,15 @@ def test_only_diffuse_takes_t_0(function, t, schedule):
         function(schedule, torch.zeros(4, 1), t, torch.zeros(4, 1))
 
 
+@pytest.mark.parametrize("t", [1000, torch.tensor([1, 2, 3, 1000])])
+def test_where_nothing_of_x0_is_left_it_cannot_be_predicted(t):
+    x, schedule = torch.ones(4, 1), NoiseSchedule.linear(1000)
+    assert schedule.alpha_bar[1000] == 0 < schedule.alpha_bar[900]
+    assert predict_x0(schedule, x, 900, x).isfinite().all()
+    with pytest.raises(ValueError, match=r"t must lie where alpha_bar\[t\] is above 0"):
+        predict_x0(schedule, x, t, x)
+
+
 @pytest.mark.parametrize("t", [0, 201, 1.5])
 def test_score_checks_t(t, schedule):
     with pytest.raises((ValueError, TypeError), match="t must"):

@@ -163,9 +163,24 @@ def test_frechet_distance_refuses_what_does_not_fit(x, y):
 
 def test_nearest_distances():
     x, reference = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 1.0], [9.0, 9.0]])
-    assert metrics.nearest_distances(x, reference).tolist() == pytest.approx([1, math.sqrt(18)])
+    for other in (reference, reference.double()):  # two precisions are no obstacle
+        found = metrics.nearest_distances(x, other)
+        assert found.tolist() == pytest.approx([1, math.sqrt(18)])
     with pytest.raises(ValueError, match="x and reference must"):
         metrics.nearest_distances(x, reference[:, :1])
+
+
+def test_data_to_fit_must_be_of_equal_length():
+    image, label = torch.zeros(20, 784), torch.zeros(50).long()
+    for data in ((image, label), (label, image)):
+        with pytest.raises(ValueError, match=r"equal length, got lengths \[20, 50\]"):
+            latent.fit(torch.nn.Linear(1, 1), torch.nn.functional.mse_loss, *data, steps=1)
+
+
+def test_only_a_denoiser_with_classes_can_be_guided():
+    for denoiser in (Denoiser(2, 200), lib.DataDenoiser(torch.zeros(3, 2), SCHEDULE)):
+        with pytest.raises(ValueError, match="denoiser must have classes"):
+            lib.Guided(denoiser, 0)
 
 
 # ---- autoencoder and judge -----------------------------------------------------------------------

@@ -117,3 +117,9 @@ def test_one_component_is_linear(schedule):
 def test_marginal_goes_from_the_data_to_pure_noise(exact):
     assert torch.allclose(exact.marginal(0).std, exact.mixture.std)
     assert torch.allclose(exact.marginal(200).std, torch.ones(2, 1, dtype=torch.float64), atol=1e-6)
+
+
+def test_data_in_another_precision_serve_as_well(schedule, generator):
+    data, xt = torch.randn(9, 2, generator=generator), torch.randn(4, 2, generator=generator)
+    single, double = (DataDenoiser(data.to(dtype), schedule) for dtype in (None, torch.float64))
+    assert torch.equal(single(xt, 50), double(xt, 50))

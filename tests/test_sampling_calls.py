@@ -154,6 +154,20 @@ def test_single_steps_refuse_t_out_of_range(t):
         ddim_step(SHORT, x, t, t - 1, x)
 
 
+@pytest.mark.parametrize("sigma, error", [(SHORT.sigma[1:], ValueError), (0.1, TypeError)])
+def test_a_single_step_wants_a_sigma_for_each_t(sigma, error):
+    x = torch.zeros(3, 1)
+    with pytest.raises(error, match="sigma"):
+        reverse_step(SHORT, x, 3, x, x, sigma)
+
+
+def test_a_jump_out_of_pure_noise_is_refused():
+    schedule = NoiseSchedule.linear(1000)  # alpha_bar is 0 in float32 from t = 985 on
+    with pytest.raises(ValueError, match=r"alpha_bar\[1000\] / alpha_bar\[0\] must be above 0"):
+        sample_ddim(shrink, schedule, 3, 1, n_dim=1, generator=seeded())
+    assert sample_ddim(shrink, schedule, 3, 20, n_dim=1, generator=seeded()).isfinite().all()
+
+
 @pytest.mark.parametrize("s", [3, 4, 7])
 def test_a_jump_goes_back(s):
     x = torch.ones(3, 1)

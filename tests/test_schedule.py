@@ -143,3 +143,9 @@ def test_beta_must_be_clean_at_0_and_inside_0_to_1_after_that(beta, message):
 def test_betas_that_float32_cannot_tell_from_0_or_1_are_refused(betas):
     with pytest.raises(ValueError, match="beta"):
         NoiseSchedule.linear(10, *betas)
+
+
+@pytest.mark.parametrize("name", ["beta_min", "beta_max"])
+def test_a_beta_that_is_no_number_is_named(name):
+    with pytest.raises(TypeError, match=f"{name} must be a number, got '0.1'"):
+        NoiseSchedule.linear(10, **{name: "0.1"})

@@ -21,7 +21,7 @@ from traitlets import TraitError
 from tutorial_lib import scrubber
 from tutorial_lib.scrubber import encode
 from tutorial_lib.scrubber.arguments import text
-from tutorial_lib.scrubber.player import specify
+from tutorial_lib.scrubber.player import caption, specify
 
 RNG = np.random.default_rng(0)
 F = 12
@@ -329,6 +329,11 @@ LINE = np.ones((F, 9))
         ),
         (lambda: scrubber.curves({"a": LINE[:, :1]}), ValueError, "one point"),
         (lambda: scrubber.curves([LINE], labels=["a", "b"]), ValueError, "labels has 2"),
+        (
+            lambda: scrubber.curves([LINE] * 2, labels=["a", "a"]),
+            ValueError,
+            "labels has a name",
+        ),
         (lambda: scrubber.curves({3: LINE}), TypeError, "label of y is 3"),
         (lambda: scrubber.points(SAMPLES), ValueError, r"xy has the shape .*\(F, n, 2\)"),
         (lambda: scrubber.points(PATH, trails=-1), ValueError, "trails is -1"),
@@ -374,7 +379,7 @@ def test_a_tensor_with_a_gradient_is_refused_with_advice():
     [
         (np.arange(F)[::-1], list(range(F))[::-1]),
         (torch.arange(F), list(range(F))),
-        (np.linspace(0, 1, F), [float(f"{v:.6g}") for v in np.linspace(0, 1, F)]),
+        (np.linspace(0, 1, F), np.linspace(0, 1, F).tolist()),
         (None, list(range(F))),
     ],
 )
@@ -425,3 +430,12 @@ def test_formulas_in_labels_become_text_in_the_description_too():
     panel = scrubber.curves({"$x_t$ itself": np.zeros((2, 5)), "other": np.ones((2, 5))})
     assert panel.options["labels"] == ["xₜ itself", "other"]
     assert "xₜ itself" in panel.texts[0] and "$" not in panel.texts[0]
+
+
+def test_a_t_with_many_digits_is_kept_and_shown_short():
+    t = np.linspace(0, 1, F)
+    widget = scrubber.widget(BARS, t=t, start=t[1])
+    assert widget.t == t[1]
+    with pytest.raises(ValueError, match="t is not in order"):
+        scrubber.widget(BARS, t=np.zeros(F))
+    assert "t = 0.0909091 (" in caption(specify([BARS], t, "t", "", None, None, 20, [t[1]]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from chance import assert_law, assert_shares
 from scipy import stats
-from trainers import make, same, seeded
+from trainers import make, same, seeded, weights
 
 from tutorial_lib import Denoiser, NoiseSchedule, Trainer, diffuse
 
@@ -136,3 +136,39 @@ def test_training_is_done_in_the_precision_of_the_network(weighted):
     assert next(trainer.run(steps=1)).loss > 0
     assert {v.dtype for v in trainer.batch()} == {torch.float64, torch.int64}
     assert {p.dtype for p in trainer.denoiser.parameters()} == {torch.float64}
+
+
+@pytest.mark.parametrize("rate", [-1e-9, float("nan"), float("inf")])
+def test_a_learning_rate_that_turns_bad_is_named_and_no_step_made(rate):
+    trainer = make(learning_rate=lambda step: 1e-2 if step < 3 else rate)
+    list(trainer.run(steps=2))
+    before = weights(trainer.network)
+    with pytest.raises(ValueError, match=f"learning_rate must be .*, got {rate} at step 3"):
+        list(trainer.run(steps=1))
+    assert torch.equal(weights(trainer.network), before) and len(trainer.losses) == 2
+
+
+def test_a_learning_rate_of_0_changes_nothing():
+    trainer = make(learning_rate=lambda step: 0)
+    before = weights(trainer.network)
+    list(trainer.run(steps=3))
+    assert torch.equal(weights(trainer.network), before)
+
+
+def test_what_a_network_counts_beside_its_weights_is_in_the_averaged_one():
+    class Normed(torch.nn.Module):
+        n_dim, n_steps = 1, 20
+
+        def __init__(self):
+            super().__init__()
+            self.norm, self.layer = torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 1)
+
+        def forward(self, xt, t):
+            return self.layer(self.norm(xt))
+
+    x0 = torch.randn(50, 1, generator=seeded())
+    trainer = Trainer(Normed(), x0, NoiseSchedule.linear(20), generator=seeded())
+    list(trainer.run(steps=5))
+    ours, latest = (dict(net.named_buffers()) for net in (trainer.denoiser, trainer.network))
+    assert ours["norm.num_batches_tracked"] == 5
+    assert all(torch.equal(ours[name], latest[name]) for name in ours)

@@ -113,7 +113,9 @@ def run_apart(path: Path, seed: int, threads: int, options) -> tuple[dict, str]:
     }
     if options.capability:
         environment["ATEN_CPU_CAPABILITY"] = options.capability
-    command = [options.python, __file__, f"--times={options.times}"]
+    # The scratch folder would be where a relative path starts. Links stay: they are a venv's.
+    python = os.path.abspath(options.python) if os.sep in options.python else options.python
+    command = [python, __file__, f"--times={options.times}"]
     command += ["--one", str(path), str(seed)]
     with tempfile.TemporaryDirectory() as scratch:
         run = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)

@@ -6,7 +6,6 @@ copies go there, as the source of an nbgrader assignment: each check is worth on
 
 import argparse
 import copy
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -39,13 +38,15 @@ def for_nbgrader(notebook):
 
 
 def main(folder, convert=without_solutions):
-    """Replace `folder` by the copies. Beside notebooks/, the links in them lead somewhere."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    for path in sorted((ROOT / "notebooks").glob("0*.ipynb")):
+    """Write the copies into `folder`, beside notebooks/, where the links in them lead somewhere.
+
+    Earlier copies are replaced; whatever else is there stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = sorted((ROOT / "notebooks").glob("0*.ipynb"))
+    for path in paths:
         nbformat.write(convert(nbformat.read(path, as_version=4)), folder / path.name)
-    print(f"{folder}: {len(list(folder.iterdir()))} notebooks without solutions")
+    print(f"{folder}: {len(paths)} notebooks without solutions")
 
 
 if __name__ == "__main__":

@@ -42,11 +42,16 @@ def fits(name: str, value: int, count: int) -> int:
     return value
 
 
-def positive(name: str, value: float) -> float:
-    """Return `value`, a positive and finite number; raise TypeError or ValueError otherwise."""
+def number(name: str, value: float) -> float:
+    """Return `value`, a number; raise TypeError otherwise."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 < value < math.inf:
+    return value
+
+
+def positive(name: str, value: float) -> float:
+    """Return `value`, a positive and finite number; raise TypeError or ValueError otherwise."""
+    if not 0 < number(name, value) < math.inf:
         raise ValueError(f"{name} must be positive and finite, got {value}")
     return value
 

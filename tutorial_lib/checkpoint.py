@@ -110,12 +110,15 @@ def _settings(denoiser: Denoiser) -> dict:
     kind = type(denoiser)
     if CLASSES.get(kind.__name__) is not kind:
         raise TypeError(f"denoiser must be a {' or a '.join(CLASSES)}, got a {kind.__name__}")
+    dtype = str(next(denoiser.parameters()).dtype)
+    if dtype not in DTYPES:
+        raise TypeError(f"denoiser must be in {' or '.join(DTYPES)}, got {dtype}")
     names = inspect.signature(kind).parameters.keys() - {"generator"}
     return {
         "version": VERSION,
         "class": kind.__name__,
         "arguments": {name: getattr(denoiser, name) for name in sorted(names)},
-        "dtype": str(next(denoiser.parameters()).dtype),
+        "dtype": dtype,
     }
 
 

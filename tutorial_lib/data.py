@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import finite, fits, integer, points
+from tutorial_lib._arguments import finite, fits, integer, number, points, positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,9 @@ class Mixture:
     std: Tensor
 
     def __post_init__(self):
-        k = len(self.weight)
+        for name in ("weight", "mean", "std"):
+            object.__setattr__(self, name, torch.as_tensor(getattr(self, name)).double())
+        k = self.weight.numel()
         if self.weight.ndim != 1 or self.mean.ndim != 2 or len(self.mean) != k:
             raise ValueError(
                 "weight must have shape (k,) and mean (k, n_dim), "
@@ -68,8 +70,6 @@ class Mixture:
         finite("std", self.std)
         if (self.weight < 0).any() or not math.isclose(float(self.weight.sum()), 1, abs_tol=1e-6):
             raise ValueError(f"weight must be >= 0 and sum to 1, got {self.weight.tolist()}")
-        for name in ("weight", "mean", "std"):
-            object.__setattr__(self, name, getattr(self, name).double())
 
     @property
     def n_dim(self) -> int:
@@ -137,10 +137,9 @@ class Mixture:
 
 def two_modes(weight: float = 0.3, std: float = 0.2) -> Mixture:
     """The series' 1D law: N(-1/2, std^2) with probability `weight`, else N(+1/2, std^2)."""
-    if not 0 < weight < 1:
+    if not 0 < number("weight", weight) < 1:
         raise ValueError(f"weight must lie strictly between 0 and 1, got {weight}")
-    if not (math.isfinite(std) and std > 0):
-        raise ValueError(f"std must be positive and finite, got {std}")
+    positive("std", std)
     shares, modes = [weight, 1 - weight], [[-0.5], [0.5]]
     return Mixture(
         torch.tensor(shares, dtype=torch.float64),

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from tutorial_lib._arguments import integer
+
 SIDE = 28  # pixels
 N_CLASSES = 10
 IMAGE_MAGIC, LABEL_MAGIC = 0x803, 0x801  # unsigned bytes in three dimensions, in one
@@ -37,7 +39,7 @@ class Digits(NamedTuple):
         """
         rows = [(self.label == k).nonzero()[:, 0] for k in range(N_CLASSES)]
         fewest = min(map(len, rows))
-        if not 1 <= n <= fewest:
+        if integer("n", n, 1) > fewest:
             raise ValueError(f"n must lie in 1..{fewest}, the size of the smallest class, got {n}")
         rows = torch.cat([row[:n] for row in rows])
         return Digits(self.image[rows], self.label[rows])

@@ -39,11 +39,14 @@ def predict_x0(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, eps: Tensor
     """The x0 for which `diffuse(schedule, x0, t, eps)` is xt (eq. 4 solved for x0).
 
     xt, eps: (n, n_dim). t: an int or (n,) int64 in 1..T. Near T almost nothing of x0 is left in
-    xt, and the answer divides by sqrt(alpha_bar[t]): an error in eps comes out much larger.
+    xt, and the answer divides by sqrt(alpha_bar[t]): an error in eps comes out much larger. Where
+    alpha_bar[t] is 0 in float32 nothing is left: that raises ValueError.
     """
     same_shape("xt", xt, "eps", eps)
     t = timesteps(t, len(xt), 1, schedule.n_steps)
     alpha_bar = at(schedule.alpha_bar, t, xt)
+    if (alpha_bar == 0).any():
+        raise ValueError(f"t must lie where alpha_bar[t] is above 0 in float32, got {t}")
     return (xt - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
 

@@ -112,8 +112,11 @@ def fit(
     """Train `network` on random rows of `data` with Adam; an iterator over the losses.
 
     loss: called as loss(network, *rows, generator). data: tensors of equal length. learning_rate
-    falls in a straight line to zero. Raises ValueError or TypeError for a number that does not fit.
+    falls in a straight line to zero. Raises ValueError or TypeError for a number or data that do
+    not fit.
     """
+    if len(lengths := {len(part) for part in data}) != 1:
+        raise ValueError(f"data must be tensors of equal length, got lengths {sorted(lengths)}")
     integer("steps", steps, 1)
     integer("batch_size", batch_size, 1)
     positive("learning_rate", learning_rate)

@@ -71,7 +71,10 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
-    """The Euclidean distance of each row of x (n, d) to the nearest of `reference` (m, d): (n,)."""
+    """The Euclidean distance of each row of x (n, d) to the nearest of `reference` (m, d): (n,).
+
+    By matrix products: in float32 the distance of a copy comes out as about 0.01, not 0.
+    """
     x = torch.as_tensor(x)
     reference = torch.as_tensor(reference).to(x)
     if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:

@@ -38,7 +38,7 @@ class Denoiser(nn.Module):
         self.n_dim = integer("n_dim", n_dim, 1)
         self.n_steps = integer("n_steps", n_steps, 2)
         self.n_hidden = integer("n_hidden", n_hidden, 1)
-        self.frequencies = tuple(positive("each of frequencies", k) for k in frequencies)
+        self.frequencies = tuple(float(positive("each of frequencies", k)) for k in frequencies)
         self.n_classes = integer("n_classes", n_classes, 0)
         n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1 + n_classes
         fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
@@ -149,7 +149,7 @@ class Guided(nn.Module):
 
     def __init__(self, denoiser: Denoiser, label: int | Tensor, weight: float = 0.0):
         super().__init__()
-        if not denoiser.n_classes:
+        if not getattr(denoiser, "n_classes", 0):
             raise ValueError("denoiser must have classes (n_classes > 0) to be told a label")
         if not 0 <= weight < math.inf:
             raise ValueError(f"weight must be finite and at least 0, got {weight}")

@@ -83,10 +83,11 @@ class DataDenoiser:
         return torch.cat([self._chunk(x, ab) for x, ab in chunks])
 
     def _chunk(self, xt: Tensor, alpha_bar: Tensor) -> Tensor:
+        data = self.data.to(xt)
         # log of N(xt; sqrt(alpha_bar) x0, 1 - alpha_bar), less what all points have in common
-        signal = alpha_bar.sqrt() * xt @ self.data.T
-        log_weight = (signal - 0.5 * alpha_bar * self.data.square().sum(1)) / (1 - alpha_bar)
-        mean = log_weight.softmax(1) @ self.data
+        signal = alpha_bar.sqrt() * xt @ data.T
+        log_weight = (signal - 0.5 * alpha_bar * data.square().sum(1)) / (1 - alpha_bar)
+        mean = log_weight.softmax(1) @ data
         return (xt - alpha_bar.sqrt() * mean) / (1 - alpha_bar).sqrt()
 
 

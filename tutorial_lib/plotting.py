@@ -135,7 +135,8 @@ def density_map(
     x = np.asarray(x)
     if x.shape[1] == 2:
         edges = np.linspace(-limit, limit, bins + 1)
-        x = np.histogram2d(*x.T, bins=(edges, edges), density=True)[0]
+        cell = (edges[1] - edges[0]) ** 2  # all points count, also those that are not in sight
+        x = np.histogram2d(*x.T, bins=(edges, edges))[0] / len(x) / cell
     extent = (-limit, limit, -limit, limit)
     ax.imshow(x.T, origin="lower", extent=extent, vmin=0, vmax=top, cmap="viridis")
     ax.set(xlabel="$x_1$", ylabel="$x_2$", title=title)

@@ -23,6 +23,7 @@ def reverse_step(
     """
     same_shape("xt", xt, "the predicted noise", eps_hat)
     same_shape("xt", xt, "z", z)
+    same_shape("sigma", sigma, "schedule.beta", schedule.beta)
     t = timesteps(t, len(xt), 1, schedule.n_steps)
     beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
     mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
@@ -41,6 +42,11 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
         raise ValueError(f"s must be less than t = {t}, got {s}")
     # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.
     ratio = schedule.alpha[s + 1 : t + 1].prod()
+    if ratio == 0:
+        raise ValueError(
+            f"alpha_bar[{t}] / alpha_bar[{s}] must be above 0 in float32: "
+            "make smaller jumps, or a schedule that adds less noise"
+        )
     noise_t, noise_s = (1 - schedule.alpha_bar[t]).sqrt(), (1 - schedule.alpha_bar[s]).sqrt()
     return (xt - noise_t * eps_hat) / ratio.sqrt() + noise_s * eps_hat
 

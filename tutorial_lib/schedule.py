@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from tutorial_lib._arguments import integer
+from tutorial_lib._arguments import integer, number
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,7 @@ class NoiseSchedule:
         Raises ValueError unless n_steps >= 2 and 0 < beta_min <= beta_max < 1.
         """
         integer("n_steps", n_steps, 2)
+        number("beta_min", beta_min), number("beta_max", beta_max)
         if not 0 < beta_min <= beta_max < 1:
             raise ValueError(
                 "beta_min and beta_max must satisfy 0 < beta_min <= beta_max < 1, "
@@ -66,8 +67,7 @@ class NoiseSchedule:
     @cached_property
     def alpha_bar(self) -> Tensor:
         """The product alpha[1] ... alpha[t]: the share of x0's variance left at t (eq. 4)."""
-        # A product of hundreds of factors: taken in float64, then stored like the rest.
-        return (1 - self.beta.double()).cumprod(0).float()
+        return self._product().float().to(self.beta.device)
 
     @cached_property
     def sigma(self) -> Tensor:
@@ -77,10 +77,14 @@ class NoiseSchedule:
     @cached_property
     def sigma_posterior(self) -> Tensor:
         """The standard deviation of x[t-1] given x[t] and x0 (eq. 7; second choice); 0 at t = 1."""
-        alpha_bar = (1 - self.beta.double()).cumprod(0)
+        alpha_bar = self._product()
         variance = torch.zeros_like(alpha_bar)
-        variance[1:] = (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:]) * self.beta[1:]
-        return variance.sqrt().float()
+        variance[1:] = (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:]) * self.beta[1:].cpu()
+        return variance.sqrt().float().to(self.beta.device)
+
+    def _product(self) -> Tensor:
+        # Of hundreds of factors: so in float64, which not every GPU has.
+        return (1 - self.beta.cpu().double()).cumprod(0)
 
     def to(self, device) -> "NoiseSchedule":
         """The same schedule with its arrays on `device`."""

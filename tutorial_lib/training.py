@@ -40,10 +40,11 @@ class Trainer:
 
     denoiser: maps (xt, t) to eps_hat, with attributes n_dim and n_steps; it is trained in place.
     x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or a function of the
-    step's index (1, 2, ...). t_weight: (T+1,), how often each t is drawn, relative to the others,
-    entry 0 left aside, and in every batch alike (a sampler of low discrepancy: Kingma et al.
-    2021); each of 1..T as likely as any other where not given. average: keep a running mean of
-    the weights, which weighs the last tenth or so of the steps most, and sample from that.
+    step's index (1, 2, ...) that is never negative. t_weight: (T+1,), how often each t is drawn,
+    relative to the others, entry 0 left aside, and in every batch alike (a sampler of low
+    discrepancy: Kingma et al. 2021); each of 1..T as likely as any other where not given. average:
+    keep a running mean of the weights, which weighs the last tenth or so of the steps most, and
+    sample from that.
     label: an int or (n,) int64, the class of each row of x0, for a denoiser with classes; one row
     in ten is shown without it, so that the network knows both cases (Ho & Salimans 2022,
     algorithm 1). generator: source of every random number. All work is done where the denoiser is.
@@ -86,6 +87,7 @@ class Trainer:
         self.average = copy.deepcopy(denoiser).requires_grad_(False) if average else None
         modules = (self.average, denoiser) if average else ()
         self._pairs = list(zip(*(module.parameters() for module in modules)))  # slow, so but once
+        self._buffers = list(zip(*(module.buffers() for module in modules)))
         self.losses: list[float] = []
 
     @property
@@ -118,7 +120,8 @@ class Trainer:
         Give exactly one of `steps` (>= 1) and `seconds` (> 0); at least one step is made. Stop it
         at any time (break, interrupt, end of budget): `denoiser` is usable and the next `run`
         goes on from there. An interrupt waits until the step under way is whole. Raises
-        FloatingPointError, before the weights are touched, if a loss is not finite.
+        FloatingPointError if a loss is not finite, ValueError if a learning rate is not, or falls
+        below 0; the weights are then still those of the step before.
         """
         if (steps is None) == (seconds is None):
             raise ValueError(f"give one of steps and seconds, got {steps=} and {seconds=}")
@@ -149,6 +152,10 @@ class Trainer:
                 "make a new network and trainer, with a smaller learning_rate"
             )
         rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
+        if not 0 <= rate < math.inf:
+            raise ValueError(
+                f"learning_rate must be at least 0 and finite, got {rate} at step {index}"
+            )
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
         loss.backward()
@@ -163,11 +170,13 @@ class Trainer:
         # takes the weights whole, so the mean never has to catch up with its start.
         for mean, latest in self._pairs:
             mean.lerp_(latest, weight)
+        for ours, latest in self._buffers:
+            ours.copy_(latest)
 
 
 def _t_weight(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
     """The summed shares of t = 0..T, float32, of which the last is 1 and the first 0."""
-    weight = torch.as_tensor(t_weight, dtype=torch.float64, device=schedule.beta.device)
+    weight = torch.as_tensor(t_weight, device="cpu").double()
     same_shape("t_weight", weight, "schedule.beta", schedule.beta)
     low, high = finite("t_weight", weight)[1:].aminmax()
     if low < 0 or high == 0:
@@ -176,7 +185,7 @@ def _t_weight(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
             f"got values from {float(low)} to {float(high)}"
         )
     summed = torch.cat([weight[:1] * 0, weight[1:]]).cumsum(0)
-    return (summed / summed[-1]).float()
+    return (summed / summed[-1]).float().to(schedule.beta.device)
 
 
 @contextmanager

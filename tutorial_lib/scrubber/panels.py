@@ -182,6 +182,8 @@ def named_lines(y, labels):
             raise ValueError(
                 f"labels has {len(labels)} entries; allowed: one for each of the {len(y)} curves"
             )
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"labels has a name twice: {labels}; allowed: one name for one curve")
         y = dict(zip(labels, y))
     elif labels is not None:
         y = {label: y[label] for label in labels}
@@ -313,7 +315,6 @@ def density(
     limits=(-2.5, 2.5),
     bins=64,
     top=None,
-    per_frame=False,
     title="",
     label="density",
     x_label="x₁",
@@ -322,8 +323,7 @@ def density(
     """A density in the plane, in viridis: points (F, n, 2), counted here, or values (F, m, m).
 
     As in `plotting.density_map` and `np.histogram2d`, values[f, i, j] belong to the i-th x1 and the
-    j-th x2. `top` is the value of the brightest colour, by default the largest of all frames, or of
-    each frame if `per_frame`.
+    j-th x2. `top` is the value of the brightest colour, by default the largest of all frames.
     """
     values = numbers("values", values, ("(F, n, 2)", "(F, m, m)"))
     limits = interval("limits", limits)
@@ -335,17 +335,14 @@ def density(
             "allowed: densities (F, m, m), none negative, or points (F, n, 2)"
         )
     texts = describe_density(values, limits)
-    if per_frame:
-        values, top = values / np.maximum(values.max((1, 2), keepdims=True), 1e-300), 1.0
     top = float(values.max()) or 1.0 if top is None else positive("top", top)
     tracks = {"cells": Track(values, 0.0, top, 256 if values.size < 300_000 else 64)}
-    scale = "0 to each frame's largest" if per_frame else f"0 to {top:.3g}"
     options = {
         "limits": limits,
         "y_limits": limits,
         "title": text("title", title),
         "top": top,
-        "labels": [f"{text('label', label)}, {scale}"],
+        "labels": [f"{text('label', label)}, 0 to {top:.3g}"],
         "x_label": text("x_label", x_label),
         "y_label": text("y_label", y_label),
     }

@@ -129,11 +129,7 @@ def ordered(t, n_frames):
         raise ValueError(f"t has {len(t)} values; allowed: one for each of the {n_frames} frames")
     if not ((np.diff(t) > 0).all() or (np.diff(t) < 0).all()):
         raise ValueError("t is not in order; allowed: values that only rise or only fall")
-    return (
-        [int(value) for value in t]
-        if (t == np.rint(t)).all()
-        else [float(f"{value:.6g}") for value in t]
-    )
+    return [int(value) for value in t] if (t == np.rint(t)).all() else t.tolist()
 
 
 def combine(panels, n_frames):
@@ -153,7 +149,9 @@ def caption(spec):
     )
     shown = spec["strip"]
     number = ("One frame", "Two", "Three", "Four", "Five", "Six")[len(shown) - 1]
-    ends = [f"{spec['name']} = {spec['t'][k]} ({spec['texts'][k]})" for k in (shown[0], shown[-1])]
+    ends = [
+        f"{spec['name']} = {spec['t'][k]:.6g} ({spec['texts'][k]})" for k in (shown[0], shown[-1])
+    ]
     what = (
         f"{number} frames from {ends[0]} to {ends[1]}" if len(shown) > 1 else f"{number}: {ends[0]}"
     )

@@ -33,7 +33,7 @@ def film_strip(panels, spec):
             box = np.array([MARGIN + column * cell, bottom, cell - GAP, height])
             ax = figure.add_axes(np.round(box * DPI) / DPI / unit)  # sharp frames, smaller files
             DRAW[panel.kind](ax, panel, frame)
-            title = f"{spec['name']} = {spec['t'][frame]}"
+            title = f"{spec['name']} = {spec['t'][frame]:.6g}"
             ax.set_title(title, fontsize=9, pad=3, parse_math=False)
             ax.tick_params(labelsize=7, length=2, pad=1, left=False, labelleft=False)
         handles, labels = ax.get_legend_handles_labels()
