@@ -170,6 +170,24 @@ def test_nearest_distances():
         metrics.nearest_distances(x, reference[:, :1])
 
 
+def test_the_label_goes_in_as_1_for_its_class_and_0_for_the_others():
+    network, seen = labelled(), []
+    network.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, -3:]))
+    network(torch.zeros(4, 2), 1, torch.tensor([2, 0, -1, 1]))
+    network(torch.zeros(1, 2), 1)
+    assert torch.cat(seen).tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@torch.no_grad()
+def test_guidance_goes_beyond_the_answer_with_the_label_by_its_weight():
+    network, xt = labelled(), torch.randn(4, 2, generator=seeded(1))
+    with_label, without = network(xt, 9, 2), network(xt, 9)
+    assert torch.equal(lib.Guided(network, 2)(xt, 9), with_label)
+    for weight in (0.5, 1):
+        expected = with_label + weight * (with_label - without)
+        assert torch.allclose(lib.Guided(network, 2, weight)(xt, 9), expected, atol=1e-6)
+
+
 def test_data_to_fit_must_be_of_equal_length():
     image, label = torch.zeros(20, 784), torch.zeros(50).long()
     for data in ((image, label), (label, image)):

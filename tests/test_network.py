@@ -228,3 +228,8 @@ def test_made_on_another_device_it_takes_no_random_numbers_from_this_one():
         denoiser = VDenoiser(2, schedule, 8000)  # 256 MB, if it were here
     assert {p.device.type for p in denoiser.parameters()} == {"meta"}
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_points_of_another_precision_are_refused_by_name():
+    with pytest.raises(TypeError, match=r"xt must be torch.float32 like the weights, got torch.fl"):
+        Denoiser(2, 9, 4)(torch.zeros(3, 2, dtype=torch.float64), 1)
