@@ -10,7 +10,7 @@ COLOURS += ["#56B4E9", "#B8A600", "#707070", "#7A4B2A", "#000000"]
 BAR, EXACT = "#56B4E9", "#D55E00"
 STYLES = ["-", (0, (4, 2)), "-.", ":", (0, (7, 2))]
 WIDTH, DPI, LARGEST = 8.0, 100, 60_000  # inches, dots per inch, bytes
-MARGIN, GAP, ABOVE, BELOW, LEGEND = 0.28, 0.12, 0.26, 0.24, 0.22  # inches
+MARGIN, GAP, ABOVE, BELOW, LEGEND = 0.56, 0.12, 0.26, 0.36, 0.22  # inches
 
 
 def film_strip(panels, spec):
@@ -35,15 +35,19 @@ def film_strip(panels, spec):
             DRAW[panel.kind](ax, panel, frame)
             title = f"{spec['name']} = {spec['t'][frame]:.6g}"
             ax.set_title(title, fontsize=9, pad=3, parse_math=False)
-            ax.tick_params(labelsize=7, length=2, pad=1, left=False, labelleft=False)
+            first = column == 0
+            ax.tick_params(labelsize=7, length=2, pad=1, left=first, labelleft=first)
         handles, labels = ax.get_legend_handles_labels()
         if under > BELOW:
-            place = {"loc": "upper center", "bbox_to_anchor": (0.5, (bottom - BELOW / 2) / tall)}
+            place = {"loc": "upper center", "bbox_to_anchor": (0.5, (bottom - BELOW + 0.06) / tall)}
             names = [label.replace("$", r"\$") for label in labels]
             figure.legend(handles, names, ncols=len(names), fontsize=8, frameon=False, **place)
-        side = np.array([MARGIN / 3, bottom + height / 2]) / unit[:2]
-        style = {"rotation": 90, "va": "center", "ha": "center", "fontsize": 7}
-        figure.text(*side, panel.options["title"][:24], parse_math=False, **style)
+        style = {"parse_math": False, "va": "center", "ha": "center", "fontsize": 8}
+        side = [panel.options["title"][:24], panel.options.get("y_label", "")]
+        at_side = np.array([0.15, bottom + height / 2]) / unit[:2]
+        figure.text(*at_side, "\n".join(filter(None, side)), rotation=90, **style)
+        under_all = np.array([MARGIN + (WIDTH - MARGIN - GAP) / 2, bottom - 0.24]) / unit[:2]
+        figure.text(*under_all, panel.options.get("x_label", ""), **style)
         bottom -= under
     canvas.draw()
     return small_png(np.asarray(canvas.buffer_rgba())[..., :3])
