@@ -17,6 +17,7 @@ def film_strip(panels, spec):
     """A PNG of at most 60 kB: the frames `spec["strip"]`, one row per panel."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     shown = spec["strip"]
     cell = (WIDTH - MARGIN) / len(shown)
@@ -36,6 +37,7 @@ def film_strip(panels, spec):
             title = f"{spec['name']} = {spec['t'][frame]:.6g}"
             ax.set_title(title, fontsize=9, pad=3, parse_math=False)
             first = column == 0
+            ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], prune="both"))
             ax.tick_params(labelsize=7, length=2, pad=1, left=first, labelleft=first)
         handles, labels = ax.get_legend_handles_labels()
         if under > BELOW:
