@@ -161,6 +161,11 @@ def test_frechet_distance_refuses_what_does_not_fit(x, y):
         metrics.frechet_distance(x, y)
 
 
+def test_frechet_distance_of_two_points_each_in_any_form():
+    x, y = [[0.0], [2.0]], torch.tensor([[1], [3]], dtype=torch.int8)  # one variance, means 1 apart
+    assert metrics.frechet_distance(x, y) == pytest.approx(1)
+
+
 def test_nearest_distances():
     x, reference = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 1.0], [9.0, 9.0]])
     for other in (reference, reference.double()):  # two precisions are no obstacle

@@ -31,7 +31,10 @@ MORE_TESTS = {
     "network": ["too_large", "latent"],
     "training": ["too_large", "latent"],
     "data": ["mixture", "too_large", "witnesses"],
-    "_arguments": ["schedule", "forward", "sampling_calls", "network", "training_bad_input"],
+    "_arguments": [
+        *("schedule", "forward", "sampling_calls", "network", "training_bad_input"),
+        *("too_large", "training_faults"),
+    ],
 }
 # They start Python anew, which does not import the mutant.
 WITHOUT = "not real_interrupts and not are_killed and not more_memory"
