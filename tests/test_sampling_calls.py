@@ -161,6 +161,15 @@ def test_a_single_step_wants_a_sigma_for_each_t(sigma, error):
         reverse_step(SHORT, x, 3, x, x, sigma)
 
 
+@pytest.mark.parametrize("form", [list, lambda sigma: sigma.numpy(), torch.Tensor.double])
+def test_sigma_may_come_in_any_form(form):
+    one, other = (
+        sample(shrink, SHORT, 4, n_dim=1, sigma=sigma, generator=seeded())
+        for sigma in (SHORT.sigma, form(SHORT.sigma))
+    )
+    assert one.dtype == other.dtype and torch.allclose(one, other)
+
+
 def test_a_jump_out_of_pure_noise_is_refused():
     schedule = NoiseSchedule.linear(1000)  # alpha_bar is 0 in float32 from t = 985 on
     with pytest.raises(ValueError, match=r"alpha_bar\[1000\] / alpha_bar\[0\] must be above 0"):

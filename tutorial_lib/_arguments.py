@@ -80,6 +80,14 @@ def indices(name: str, value, n: int, first: int, last: int) -> int | Tensor:
     return value
 
 
+def labels(label, n: int, first: int, n_classes: int, device: torch.device) -> Tensor:
+    """`indices` for the classes first..n_classes-1 of n rows, as an (n,) tensor on `device`."""
+    if not n_classes:
+        raise ValueError("label must be left out: this denoiser has n_classes = 0")
+    label = indices("label", label, n, first, n_classes - 1)
+    return torch.as_tensor(label, device=device).expand(n)
+
+
 def timesteps(t, n: int, first: int, last: int) -> int | Tensor:
     """`indices` for t."""
     return indices("t", t, n, first, last)

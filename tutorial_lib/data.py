@@ -57,7 +57,8 @@ class Mixture:
 
     def __post_init__(self):
         for name in ("weight", "mean", "std"):
-            object.__setattr__(self, name, torch.as_tensor(getattr(self, name)).double())
+            value = torch.as_tensor(getattr(self, name), dtype=torch.float64)
+            object.__setattr__(self, name, value)
         k = self.weight.numel()
         if self.weight.ndim != 1 or self.mean.ndim != 2 or len(self.mean) != k:
             raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import fits, indices, integer, points, positive, timesteps
+from tutorial_lib._arguments import fits, integer, labels, points, positive, timesteps
 from tutorial_lib.forward import at
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -80,14 +80,11 @@ class Denoiser(nn.Module):
 
     def _one_hot(self, xt: Tensor, label: int | Tensor | None) -> list[Tensor]:
         """The inputs that stand for the label: (n, n_classes), or none without classes."""
-        if not self.n_classes:
-            if label is not None:
-                raise ValueError("label must be left out: this denoiser has n_classes = 0")
+        if not self.n_classes and label is None:
             return []
-        label = indices("label", -1 if label is None else label, len(xt), -1, self.n_classes - 1)
+        label = labels(-1 if label is None else label, len(xt), -1, self.n_classes, xt.device)
         classes = torch.arange(self.n_classes, device=xt.device)
-        column = torch.as_tensor(label, device=xt.device).expand(len(xt))[:, None]
-        return [(column == classes).to(xt)]
+        return [(label[:, None] == classes).to(xt)]
 
 
 class VDenoiser(Denoiser):

@@ -134,12 +134,20 @@ def density_map(
     """
     x = np.asarray(x)
     if x.shape[1] == 2:
-        edges = np.linspace(-limit, limit, bins + 1)
-        cell = (edges[1] - edges[0]) ** 2  # all points count, also those that are not in sight
-        x = np.histogram2d(*x.T, bins=(edges, edges))[0] / len(x) / cell
+        x, _ = _density(x, limit, bins)
     extent = (-limit, limit, -limit, limit)
     ax.imshow(x.T, origin="lower", extent=extent, vmin=0, vmax=top, cmap="viridis")
     ax.set(xlabel="$x_1$", ylabel="$x_2$", title=title)
+
+
+def _density(x: np.ndarray, limit: float, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Densities (bins, bins) of points (n, 2), and the edges of the cells, the same on both axes.
+
+    All points count, also those that are not in sight.
+    """
+    edges = np.linspace(-limit, limit, bins + 1)
+    count = np.histogram2d(*x.T, bins=(edges, edges))[0]
+    return count / len(x) / (edges[1] - edges[0]) ** 2, edges
 
 
 def histogram_3d(
@@ -155,11 +163,11 @@ def histogram_3d(
 
     top: as in `density_map`; it is also the height of the vertical axis.
     """
-    count, edges, _ = np.histogram2d(*np.asarray(x).T, bins=bins, range=[[-limit, limit]] * 2)
+    density, edges = _density(np.asarray(x), limit, bins)
     width = edges[1] - edges[0]
     left, front = (corner.ravel() for corner in np.meshgrid(edges[:-1], edges[:-1], indexing="ij"))
-    full = count.ravel() > 0
-    height = count.ravel()[full] / len(np.asarray(x)) / width**2
+    full = density.ravel() > 0
+    height = density.ravel()[full]
     top = height.max() if top is None else top
     colors = plt.get_cmap("viridis")(height / top)
     ax.bar3d(left[full], front[full], 0, width, width, height, color=colors, shade=True)

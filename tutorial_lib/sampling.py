@@ -70,8 +70,8 @@ def sample(
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
     noise at the start, [0] the sample. Raises ValueError where n, n_dim or schedule does not fit.
     """
-    sigma = schedule.sigma if sigma is None else sigma
-    same_shape("sigma", torch.as_tensor(sigma), "schedule.beta", schedule.beta)
+    sigma = schedule.sigma if sigma is None else torch.as_tensor(sigma)
+    same_shape("sigma", sigma, "schedule.beta", schedule.beta)
 
     start = _start(denoiser, schedule, n, n_dim, generator, schedule.n_steps * trajectory)
     schedule = schedule.to(start.device)

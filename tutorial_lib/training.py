@@ -16,8 +16,8 @@ from torch.nn.functional import mse_loss
 from tutorial_lib._arguments import (
     finite,
     fits,
-    indices,
     integer,
+    labels,
     points,
     positive,
     same_schedule,
@@ -74,10 +74,8 @@ class Trainer:
         self.network, self.schedule = denoiser, schedule.to(weights.device)
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
         if label is not None:
-            if not (n_classes := getattr(denoiser, "n_classes", 0)):
-                raise ValueError("label must be left out: this denoiser has no classes")
-            label = indices("label", torch.as_tensor(label), len(x0), 0, n_classes - 1)
-            label = torch.as_tensor(label, device=weights.device).expand(len(x0))
+            label, n_classes = torch.as_tensor(label), getattr(denoiser, "n_classes", 0)
+            label = labels(label, len(x0), 0, n_classes, weights.device)
         self.label = label
         self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)

@@ -37,6 +37,7 @@ def film_strip(panels, spec):
             title = f"{spec['name']} = {spec['t'][frame]:.6g}"
             ax.set_title(title, fontsize=9, pad=3, parse_math=False)
             first = column == 0
+            # Without the outermost ticks, whose numbers would touch those of the next picture.
             ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], prune="both"))
             ax.tick_params(labelsize=7, length=2, pad=1, left=first, labelleft=first)
         handles, labels = ax.get_legend_handles_labels()
