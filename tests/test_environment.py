@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -65,6 +68,15 @@ def test_constraints_pin_exactly():
     for requirement in DIRECT:
         version = versions[canonicalize_name(requirement.name)]
         assert Version(version) in requirement.specifier, f"{requirement}, pinned to {version}"
+
+
+def test_pins_run_on_the_oldest_python():
+    oldest = PYTHON.partition("=")[2] + ".0"  # 3.11.0: Debian 12 has 3.11.2
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    for pin in pins:
+        with suppress(PackageNotFoundError):  # for other systems than this
+            wanted = metadata(pin.partition("==")[0]).get("Requires-Python", "")
+            assert SpecifierSet(wanted).contains(oldest), f"{pin} needs Python {wanted}"
 
 
 def _split(pin: str) -> tuple[str, str, str]:
