@@ -79,12 +79,11 @@ class DataDenoiser:
         points("xt", xt, self.n_dim)
         t = timesteps(t, len(xt), 1, self.n_steps)
         alpha_bar = at(self.schedule.alpha_bar, t, xt).expand(len(xt), 1)
-        data = self.data.to(xt)
         chunks = zip(xt.split(self.chunk), alpha_bar.split(self.chunk), strict=True)
-        return torch.cat([self._chunk(data, x, ab) for x, ab in chunks])
+        return torch.cat([self._chunk(x, ab) for x, ab in chunks])
 
-    @staticmethod
-    def _chunk(data: Tensor, xt: Tensor, alpha_bar: Tensor) -> Tensor:
+    def _chunk(self, xt: Tensor, alpha_bar: Tensor) -> Tensor:
+        data = self.data.to(xt)
         # log of N(xt; sqrt(alpha_bar) x0, 1 - alpha_bar), less what all points have in common
         signal = alpha_bar.sqrt() * xt @ data.T
         log_weight = (signal - 0.5 * alpha_bar * data.square().sum(1)) / (1 - alpha_bar)
