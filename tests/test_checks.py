@@ -265,7 +265,7 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize("name", BUGS)
+@pytest.mark.parametrize("name", BUGS, ids=[f"{check}: {bug}" for bug, (check, *_) in BUGS.items()])
 def test_a_known_bug_is_rejected_in_its_own_words(name):
     check, answer, phrase = BUGS[name]
     verdict = ALL[check](answer)

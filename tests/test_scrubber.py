@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import PIL.Image
@@ -266,7 +265,7 @@ def size(outputs):
     return len(json.dumps(outputs))
 
 
-def test_one_dimension_adds_less_than_40_kb_and_is_quick(shown):
+def test_one_dimension_adds_less_than_40_kb(shown):
     t = np.arange(200)
     share = np.exp(-t / 50)[:, None]
     x0 = np.where(RNG.random(10_000) < 0.3, -1.4, 0.6) + 0.4 * RNG.normal(size=10_000)
@@ -276,13 +275,8 @@ def test_one_dimension_adds_less_than_40_kb_and_is_quick(shown):
         w * np.exp(-0.5 * (x - m * np.sqrt(share)) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
         for w, m in [(0.3, -1.4), (0.7, 0.6)]
     )
-    seconds = []
-    for _ in range(4):  # the first imports matplotlib
-        start = time.process_time()
-        outputs = shown(scrubber.bars(samples, curve=curve), t=t, title="forward")
-        seconds.append(time.process_time() - start)
+    outputs = shown(scrubber.bars(samples, curve=curve), t=t, title="forward")
     assert size(outputs) <= 40_000
-    assert min(seconds[1:]) <= 0.3
 
 
 def test_two_dimensions_add_less_than_400_kb(shown):

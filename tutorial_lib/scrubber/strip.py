@@ -70,7 +70,7 @@ def small_png(pixels):
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    for n_colours in (40, 16, 4):
+    for n_colours in (32, 16, 4):
         buffer = io.BytesIO()
         reduced = image.quantize(n_colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         reduced.save(buffer, "png", optimize=True)
