@@ -383,6 +383,7 @@ WRONG = {
         (lambda n, xt, t, eps: (n(xt, t) - eps).square(), "must be one number"),
         (lambda n, xt, t, eps: (n(t, xt) - eps).square().mean(), "in this order"),
         (lambda n, xt, t, eps: (n(eps, t) - eps).square().mean(), "asked for xt and t"),
+        (lambda n, xt, t, eps: (n(xt, t - 1) - eps).square().mean(), "asked for xt and t"),
         (lambda n, xt, t, eps: (n(xt, t) - xt).square().mean(), "A perfect network"),
     ],
     "diffuse": [
@@ -426,6 +427,11 @@ WRONG = {
     "draw_timesteps": [
         (lambda n, g: torch.randint(1, 201, (n,), generator=g), "1.0 times as often"),
         (lambda n, g: weighted_timesteps(n, g, high=29), "look at both ends"),
+        (lambda n, g: weighted_timesteps(n, g, high=31), "look at both ends"),
+        (lambda n, g: weighted_timesteps(n, g, low=4), "look at both ends"),
+        (lambda n, g: weighted_timesteps(n, g, low=6), "look at both ends"),
+        (lambda n, g: weighted_timesteps(n, g).clamp(min=2), "t = 1 is never drawn"),
+        (lambda n, g: weighted_timesteps(n, g).clamp(max=199), "t = 200 is never drawn"),
         (lambda n, g: weighted_timesteps(n, g, times=2.0), "2.0 times as often"),
         (lambda n, g: torch.randint(5, 31, (n,), generator=g), "never drawn"),
         (lambda n, g: 1.0 * weighted_timesteps(n, g), "whole numbers"),
@@ -439,6 +445,11 @@ WRONG = {
         (lambda x, y: (x.std() - y.std()) ** 2, "3 apart"),
         (lambda x, y: (x.mean() - y.mean()) ** 2, "times as wide"),
         (lambda x, y: metrics.wasserstein(x, y) ** 2, "times as wide"),
+        (lambda x, y: metrics.frechet_distance(x, y) + 0.01, "a sample and itself"),
+        (
+            lambda x, y: ((x.mean() - y.mean()).abs() + (x.std() - y.std()).abs()) ** 2,
+            "both differ",
+        ),
     ],
     "gaussian_floor": [(0.173, "two humps"), (0, "does not know"), (1.0, "always answers 0")],
     "guess_at_200": [
@@ -459,6 +470,7 @@ WRONG = {
         (lambda generate, data: metrics.wasserstein(data[::2], data[1::2]), "never calls generate"),
         (lambda generate, data: 2 * judge(generate, data), "is off by 1 everywhere gets"),
         (lambda generate, data: judge(lambda x: generate(x + 1), data), "some rows of data"),
+        (lambda generate, data: float(len(generate(data[:0]))), "some rows of data"),
         (lambda generate, data: judge(lambda x: generate(x[:, 0])[:, None], data), "some rows of"),
     ],
     "first_step_back": [
@@ -495,6 +507,7 @@ WRONG = {
         (lambda n: lib.spiral_lattice(n), "the same points"),
         (own(lambda u: u * torch.tensor([1.0, 0.0])), "does not vary"),
         (own(lambda u: u.round()), "repeated"),
+        (own(lambda u: u[torch.randint(len(u) * 2 // 5, (len(u),))]), "repeated"),
         (own(lambda u: u * torch.rand(1, 2) + torch.rand(1, 2)), "different shapes"),
     ],
     "own_density": [
@@ -503,6 +516,7 @@ WRONG = {
         ((lambda n: triangle(n)[:, 0], triangle_density), "where (3, 1)"),
         ((triangle, lambda x: triangle_density(x)[:, None]), "where (20001,)"),
         ((lambda n: 5 * triangle(n), triangle_density), "narrower tails"),
+        ((lambda n: -5 * triangle(n), triangle_density), "narrower tails"),
         ((triangle, lambda x: torch.cos(x[:, 0])), "negative"),
         ((lambda n: torch.linspace(2, 4, n)[:, None], triangle_density), "the same points"),
     ],
@@ -546,6 +560,7 @@ WRONG = {
     ],
     "time_features": [
         (lambda t: t[:, None].float(), "as large as 200"),
+        (lambda t: -t[:, None].float(), "as large as 200"),
         (lambda t: torch.stack([t.sin(), t.cos()]), "wrong axis"),
         (lambda t: (t[:, None] / 200).round(), "the same features"),
         (lambda t: t[:, None] / t.max(), "other points' t"),

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
@@ -256,6 +257,47 @@ def test_the_autoencoder_learns_to_give_back_what_went_in(data):
     assert not autoencoder.encode(held_out.image[:2]).requires_grad
 
 
+def test_the_reconstruction_loss_is_what_it_says():
+    """In terms of the images that come back, not of their logits; with latents of some size."""
+    g = seeded(1)
+    autoencoder = latent.Autoencoder(1, generator=g).double()
+    image = torch.rand(5, 784, generator=g, dtype=torch.float64)
+    autoencoder.encoder[-1].weight.data *= 300
+    z, noise = autoencoder.encode(image), torch.randn(5, 1, generator=seeded())
+    share = autoencoder.decode(z + 0.2 * noise)
+    assert not share.requires_grad
+    pixels = image * share.log() + (1 - image) * (1 - share).log()
+    right = (0.001 * z.square().sum() - pixels.sum()) / 5
+    found = latent.reconstruction_loss(autoencoder, image, seeded()).item()
+    assert math.isclose(found, right, rel_tol=1e-9)
+
+
+def test_the_classifier_learns_from_images_moved_by_up_to_a_pixel(data):
+    classifier, (image, label) = latent.Classifier(generator=seeded()), data[0].take(1)
+    moves = set()
+    for seed in range(30):
+        found = latent.classification_loss(classifier, image, label, seeded(seed))
+        moves.add(move := tuple(torch.randint(-1, 2, (2,), generator=seeded(seed)).tolist()))
+        moved = torch.tensor(np.roll(image.view(-1, 28, 28).numpy(), move, axis=(1, 2)))
+        share = classifier(moved.flatten(1)).softmax(1)
+        assert torch.isclose(found, -share[range(10), label].log().mean(), rtol=1e-4)
+    assert len(moves) == 9
+
+
+def test_fit_lowers_its_rate_in_a_straight_line():
+    """Adam moves a weight whose gradient is always the same by just the rate."""
+    layer = torch.nn.Linear(1, 1, bias=False)
+    layer.weight.data.zero_()
+
+    def loss(network, rows, generator):
+        return network.weight.sum()
+
+    losses = [*latent.fit(layer, loss, torch.zeros(1), steps=4, learning_rate=0.1)]
+    assert losses == pytest.approx([0, -0.1, -0.175, -0.225])
+    assert layer.weight.item() == pytest.approx(-0.25)
+    assert {type(value) for value in losses} == {float}
+
+
 def test_the_judge_tells_digits_noise_and_copies_apart(data):
     train, held_out = data
     judge = latent.Judge(train, held_out, steps=250, generator=seeded())
@@ -263,6 +305,13 @@ def test_the_judge_tells_digits_noise_and_copies_apart(data):
     assert real.accuracy > 0.9 and copies.accuracy > 0.9
     assert copies.nearest < 1e-2 < real.nearest  # cdist rounds
     assert copies.frechet < 1e-3 < real.frechet < 1
+    pixels = (train.image - train.image.mean(0)).double()
+    directions = torch.linalg.eigh(pixels.T @ pixels).eigenvectors[:, -32:]
+    known, new = ((part.image.double() @ directions).numpy() for part in data)
+    exact = metrics.frechet_distance(new, known)
+    assert math.isclose(real.frechet, exact, rel_tol=0.005)  # scikit-learn finds them by chance
+    share = judge.classifier(held_out.image).softmax(1).amax(1)
+    assert math.isclose(real.sure, float((share > 0.9).float().mean()), abs_tol=1e-6)
     wrong = judge(held_out.image, (held_out.label + 1) % 10)
     assert wrong.accuracy < 0.1 and wrong.sure == real.sure
     noise = judge(torch.rand(500, 784, generator=seeded()), torch.zeros(500).long())
@@ -273,10 +322,23 @@ def test_the_judge_tells_digits_noise_and_copies_apart(data):
         judge(train.image[:, :10], train.label)
 
 
-@pytest.mark.parametrize("bad", [{"steps": 0}, {"steps": 1, "batch_size": 0}])
-def test_fit_refuses_bad_numbers_before_any_work(data, bad):
+def test_the_judge_is_reproducible(data):
+    small = [part.take(20) for part in data]
+    first, second = (latent.Judge(*small, steps=2, generator=seeded()) for _ in range(2))
+    assert first(*data[1]) == second(*data[1])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"steps": 1, "batch_size": 0}, "batch_size must be at least 1"),
+        ({"steps": 1, "learning_rate": 0}, "learning_rate must be"),
+    ],
+)
+def test_fit_refuses_bad_numbers_before_any_work(data, bad, message):
     autoencoder = latent.Autoencoder(2, generator=seeded())
-    with pytest.raises(ValueError, match="must be at least 1"):
+    with pytest.raises(ValueError, match=message):
         latent.fit(autoencoder, latent.reconstruction_loss, data[0].image, **bad)
 
 
