@@ -25,7 +25,7 @@ GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VEN
 .PHONY: help lab test deep bench notebooks site slides student lint
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
 lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-browser ...")
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \

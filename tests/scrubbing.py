@@ -1,4 +1,10 @@
-"""What the browser tests do with a scrubber on a page."""
+"""What the tests do with a scrubber: on a page, and with the data that it is given."""
+
+import json
+import struct
+import zlib
+
+import numpy as np
 
 
 def listen(page):
@@ -85,3 +91,21 @@ class Scrubber:
               return [heights, unit];
             })()"""
         )
+
+
+def unpack(data):
+    """What `encode.pack` packed, as in the browser: the header and, per panel, the arrays."""
+    content = zlib.decompress(data)
+    (size,) = struct.unpack_from("<I", content)
+    spec, at, panels = json.loads(content[4 : 4 + size]), 4 + size, []
+    for entries in spec["tracks"]:
+        panels.append({})
+        for name, entry in entries.items():
+            width, count = entry["bits"] // 8, int(np.prod(entry["shape"]))
+            planes = np.frombuffer(content, np.uint8, width * count, at).reshape(width, count)
+            levels = planes.T.copy().view(f"<u{width}").reshape(entry["shape"])
+            for axis in [0, levels.ndim - 1][: len(entry["diff"])]:
+                levels = np.cumsum(levels, axis=axis, dtype=levels.dtype)
+            panels[-1][name] = entry["lo"] + entry["step"] * levels
+            at += width * count
+    return spec, panels

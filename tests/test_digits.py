@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +131,18 @@ def test_a_broken_file_is_named_with_its_fault(folder, fault):
 def test_a_missing_file_is_named(folder):
     (folder / FILES["held_out"][1]).unlink()
     with pytest.raises(FileNotFoundError, match="t10k-labels-idx1-ubyte"):
+        digits(folder)
+
+
+def test_a_gzip_file_that_cannot_be_read_is_not_called_broken(folder, monkeypatch):
+    path = folder / IMAGES
+    path.rename(path.with_name(f"{IMAGES}.gz"))
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # nothing is forbidden to root
+    with pytest.raises(PermissionError, match="Permission denied"):
         digits(folder)
 
 

@@ -142,6 +142,8 @@ def test_frechet_distance_is_the_formula():
 def test_frechet_distance_of_known_gaussians():
     x = torch.randn(1000, 3, generator=seeded())
     assert abs(metrics.frechet_distance(x, x)) < 1e-9
+    few = 100 * torch.randn(20, 300, generator=seeded())  # their covariances are singular
+    assert abs(metrics.frechet_distance(few, few)) < 1e-6
     assert math.isclose(metrics.frechet_distance(x, x + 2), 12, rel_tol=1e-5)
     centred = x - x.mean(0)
     spread = float(x.var(0).sum())
@@ -172,8 +174,10 @@ def test_nearest_distances():
     for other in (reference, reference.double()):  # two precisions are no obstacle
         found = metrics.nearest_distances(x, other)
         assert found.tolist() == pytest.approx([1, math.sqrt(18)])
-    with pytest.raises(ValueError, match="x and reference must"):
-        metrics.nearest_distances(x, reference[:, :1])
+    assert metrics.nearest_distances([[0, 0]], [[0.0, 0.5]]).tolist() == [0.5]  # not cut to ints
+    for other in (reference[:, :1], reference[:0], reference[0]):
+        with pytest.raises(ValueError, match="x and reference must"):
+            metrics.nearest_distances(x, other)
 
 
 def test_the_label_goes_in_as_1_for_its_class_and_0_for_the_others():
@@ -205,6 +209,8 @@ def test_only_a_denoiser_with_classes_can_be_guided():
     for denoiser in (Denoiser(2, 200), lib.DataDenoiser(torch.zeros(3, 2), SCHEDULE)):
         with pytest.raises(ValueError, match="denoiser must have classes"):
             lib.Guided(denoiser, 0)
+    with pytest.raises(TypeError, match="weight must be a number"):
+        lib.Guided(labelled(), 0, "3")
 
 
 # ---- autoencoder and judge -----------------------------------------------------------------------
@@ -303,6 +309,8 @@ def test_the_judge_tells_digits_noise_and_copies_apart(data):
     judge = latent.Judge(train, held_out, steps=250, generator=seeded())
     real, copies = judge(*held_out), judge(*train)
     assert real.accuracy > 0.9 and copies.accuracy > 0.9
+    nearest = metrics.nearest_distances(held_out.image, train.image)
+    assert math.isclose(real.nearest, np.median(nearest), rel_tol=1e-6)
     assert copies.nearest < 1e-2 < real.nearest  # cdist rounds
     assert copies.frechet < 1e-3 < real.frechet < 1
     pixels = (train.image - train.image.mean(0)).double()

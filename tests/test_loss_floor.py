@@ -67,3 +67,14 @@ def test_the_floor_of_a_single_gaussian_is_closed_form():
         floor = 0.25 * alpha_bar / (0.25 * alpha_bar + 1 - alpha_bar)  # Var(eps | xt)
         exact = ExactDenoiser(law, schedule)
         assert optimal_loss(exact, t) == pytest.approx(floor, abs=1e-6)
+
+
+@pytest.mark.parametrize("t", [1, 3])
+def test_optimal_loss_of_components_of_very_different_widths(t):
+    """Far apart, each component has a loss of its own, known in closed form."""
+    schedule, std = NoiseSchedule.linear(20, 1e-7, 0.02), torch.tensor([[1e-4], [1.0]]).double()
+    exact = ExactDenoiser(Mixture([0.5, 0.5], [[-50.0], [50.0]], std), schedule)
+    alpha_bar = schedule.alpha_bar[t].double()
+    signal = alpha_bar * std.square()
+    right = (signal / (signal + 1 - alpha_bar)).mean()
+    assert optimal_loss(exact, t) == pytest.approx(float(right), abs=1e-6)

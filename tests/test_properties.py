@@ -121,7 +121,6 @@ OTHERS = {
     Standardizer.fit: lambda c: Standardizer.fit(c.data).std,
     lib.two_modes: lambda c: lib.two_modes(),
     lib.spiral_lattice: lambda c: lib.spiral_lattice(c.n),
-    Mixture.grid: lambda c: Mixture(c.mixture.weight, *one_column(c.mixture)).grid(c.n),
     Mixture.quantiles: lambda c: Mixture(c.mixture.weight, *one_column(c.mixture)).quantiles(c.n),
     Mixture.standardized: lambda c: c.mixture.standardized(c.scaler),
     Mixture.diffused: lambda c: c.mixture.diffused(0.5),

@@ -127,6 +127,17 @@ def test_sigma_must_have_an_entry_for_each_t(shape):
         sample(shrink, SHORT, 3, n_dim=1, sigma=torch.zeros(shape))
 
 
+def test_sigma_must_be_finite():
+    with pytest.raises(ValueError, match="sigma must be finite, got 8 NaN"):
+        sample(shrink, SHORT, 3, n_dim=1, sigma=SHORT.sigma * float("nan"))
+
+
+@both
+def test_a_number_of_steps_is_no_schedule(draw):
+    with pytest.raises(TypeError, match="schedule must be a NoiseSchedule, got 7"):
+        draw(shrink, 7, 3, n_dim=1)
+
+
 @pytest.mark.parametrize("n_steps, error", [(0, ValueError), (8, ValueError), (2.0, TypeError)])
 def test_ddim_makes_1_to_T_steps(n_steps, error):
     with pytest.raises(error, match="n_steps must be"):
@@ -143,6 +154,15 @@ def test_n_dim_0_is_named(draw):
 def test_a_prediction_of_another_shape_is_refused(draw):
     with pytest.raises(ValueError, match="shape"):
         draw(lambda xt, t: xt[:, 0], SHORT, 3, n_dim=1)
+
+
+def test_single_steps_are_for_one_t():
+    x, t = torch.ones(3, 1), torch.tensor([1, 2, 3])
+    with pytest.raises(TypeError, match="t must be an int"):
+        reverse_step(SHORT, x, t, x, x, SHORT.sigma)
+    with pytest.raises(TypeError, match="t must be an int"):
+        ddim_step(SHORT, x, t, 0, x)
+    assert torch.equal(ddim_step(SHORT, x, t[1], 0, x), ddim_step(SHORT, x, 2, 0, x))
 
 
 @pytest.mark.parametrize("t", [0, -1])

@@ -15,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scrubbing import unpack
 from traitlets import TraitError
 
 from tutorial_lib import scrubber
@@ -51,7 +52,7 @@ def blobs(page):
 
 def content(outputs):
     """The header and the arrays that the browser unpacks."""
-    return encode.unpack(blobs(outputs[0][0]["text/html"])[1])
+    return unpack(blobs(outputs[0][0]["text/html"])[1])
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ def test_a_fine_curve_is_thinned_without_bending_it():
 )
 def test_unpacked_values_are_within_half_a_level(values, levels):
     track = encode.Track(values, -2.0, 3.0, levels)
-    spec, [tracks] = encode.unpack(encode.pack({"t": [1]}, [{"a": track}]))
+    spec, [tracks] = unpack(encode.pack({"t": [1]}, [{"a": track}]))
     assert spec["t"] == [1]
     np.testing.assert_allclose(tracks["a"], values, atol=0.5001 * 5 / (levels - 1))
     assert spec["tracks"][0]["a"]["bits"] == (8 if levels <= 256 else 16)
@@ -144,6 +145,9 @@ def test_texts_say_what_is_seen():
     corner = [[0, 0, 3], [0, 0, 0], [0, 0, 0]]
     assert "2 of 3 points outside" in scrubber.points([[[0, 0], [9, 0], [0, -9]]] * 2).texts[0]
     assert "peak 3 at (-1.67, 1.67)" in scrubber.density([corner] * 2).texts[0]
+    assert scrubber.density(np.zeros((2, 3, 3))).texts[0] == "nothing in the picture"
+    even = scrubber.density(np.full((2, 64, 64), 0.1, dtype=np.float16)).texts[0]
+    assert even.endswith("half of the mass on 50 % of the area")
     assert scrubber.images(np.ones((2, 1, 4, 4))).texts[0] == "mean brightness 1.00, contrast 0.00"
 
 
@@ -160,7 +164,10 @@ def test_describe_replaces_the_texts_and_two_panels_join_theirs(shown):
     [
         ("$x_t$", "xₜ"),
         ("$x_0$ given $x_{t-1}$", "x₀ given xₜ₋₁"),
-        (r"$\hat\varepsilon(x_t, t)$", "ε(xₜ, t)"),
+        (r"$\hat\varepsilon(x_t, t)$", "ε̂(xₜ, t)"),
+        (r"$\bar\alpha_t$ or $\tilde{x}$", "α\u0304ₜ or x̃"),
+        (r"$\theta, \lambda, \pi, \Delta x, \vartheta$", "θ, λ, π, Δx, θ"),
+        (r"$\sqrt{2}$", "sqrt2"),
         (r"$\sigma^2$", "σ²"),
         ("from 5$ up", "from 5$ up"),
         ("x_t", "x_t"),
@@ -291,6 +298,12 @@ def test_what_would_not_fit_in_a_notebook_is_refused(shown):
         shown(scrubber.points(RNG.normal(size=(300, 2500, 2))))
 
 
+def test_single_precision_finds_its_frames(shown):
+    t = torch.linspace(0, 1, F)
+    spec = content(shown(BARS, t=t, start=3 / 11, strip=[1 / 11, 1]))[0]
+    assert spec["start"] == 3 and spec["strip"] == [1, 11]
+
+
 # ---- bad arguments -------------------------------------------------------------------------------
 
 BARS = scrubber.bars(SAMPLES)
@@ -328,6 +341,12 @@ LINE = np.ones((F, 9))
             ValueError,
             "labels has a name",
         ),
+        (
+            lambda: scrubber.curves({"$x$": LINE, "x": LINE}),
+            ValueError,
+            "labels has a name",
+        ),
+        (lambda: scrubber.curves({"a": LINE}, labels=["b"]), ValueError, "names of its own"),
         (lambda: scrubber.curves({3: LINE}), TypeError, "label of y is 3"),
         (lambda: scrubber.points(SAMPLES), ValueError, r"xy has the shape .*\(F, n, 2\)"),
         (lambda: scrubber.points(PATH, trails=-1), ValueError, "trails is -1"),
@@ -337,6 +356,7 @@ LINE = np.ones((F, 9))
         (lambda: scrubber.points(PATH, labels=["a"] * 11), ValueError, "labels has 11"),
         (lambda: scrubber.density(-np.ones((F, 4, 4))), ValueError, "none negative"),
         (lambda: scrubber.density(np.ones((F, 4, 4)), top=0), ValueError, "top is 0"),
+        (lambda: scrubber.density(np.ones((F, 4, 4)), top=np.inf), ValueError, "above 0, finite"),
         (lambda: scrubber.images(2 * np.ones((F, 3, 4, 4))), ValueError, r"allowed: \[0, 1\]"),
         (lambda: scrubber.images(np.ones((F, 4, 4))), ValueError, r"F, k, H, W"),
         (lambda: scrubber.images(np.ones((F, 3, 4, 4)), columns=0), ValueError, "columns is 0"),
@@ -348,13 +368,16 @@ LINE = np.ones((F, 9))
         (lambda: scrubber.scrub(BARS, t=range(F + 1)), ValueError, "t has 13 values.*12 frames"),
         (lambda: scrubber.scrub(BARS, t=[1, 1, *range(2, F)]), ValueError, "t is not in order"),
         (lambda: scrubber.scrub(BARS, t=[*range(F - 1), np.inf]), ValueError, "t holds NaN or inf"),
-        (lambda: scrubber.scrub(BARS, start=F), ValueError, "start is 12; allowed.* 0 to 11"),
+        (lambda: scrubber.scrub(BARS, start=F), ValueError, "start asks for t = 12; .* 0 to 11"),
         (lambda: scrubber.scrub(BARS, describe=["a"]), ValueError, "describe has 1 texts"),
         (lambda: scrubber.scrub(BARS, describe=[1] * F), TypeError, "describe is 1"),
         (lambda: scrubber.scrub(BARS, fps=0), ValueError, "fps is 0"),
         (lambda: scrubber.scrub(BARS, fps="fast"), TypeError, "fps is 'fast'"),
-        (lambda: scrubber.scrub(BARS, strip=[0, F]), ValueError, "strip is .*0 to 11"),
-        (lambda: scrubber.scrub(BARS, strip=[]), ValueError, "one to six values of t"),
+        (lambda: scrubber.scrub(BARS, start="a"), TypeError, "start has the dtype"),
+        (lambda: scrubber.scrub(BARS, strip=[0, F]), ValueError, "strip asks for t = 12.*0 to 11"),
+        (lambda: scrubber.scrub(BARS, strip=[]), ValueError, "strip has the shape"),
+        (lambda: scrubber.scrub(BARS, strip=2), ValueError, "strip has the shape"),
+        (lambda: scrubber.scrub(BARS, strip=range(7)), ValueError, "one to six values of t"),
         (lambda: scrubber.scrub(BARS, name=None), TypeError, "name is None"),
     ],
 )
@@ -402,7 +425,7 @@ def test_widget_takes_and_tells_t():
 def test_refill_replaces_the_data_and_keeps_t():
     widget = scrubber.widget(BARS, start=7, title="kept", name="step")
     widget.refill(scrubber.bars(SAMPLES + 1))
-    spec, [tracks] = encode.unpack(widget._data)
+    spec, [tracks] = unpack(widget._data)
     assert (widget.t, spec["start"], spec["title"], spec["name"]) == (7, 7, "kept", "step")
     expected = scrubber.bars(SAMPLES + 1).tracks["bars"].values
     np.testing.assert_allclose(tracks["bars"], expected, atol=0.01)

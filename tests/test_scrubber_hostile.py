@@ -13,9 +13,9 @@ from hostile import TEXTS, TURNING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbconvert import HTMLExporter
+from scrubbing import unpack
 
 from tutorial_lib import scrubber
-from tutorial_lib.scrubber import encode
 from tutorial_lib.scrubber.arguments import text
 from tutorial_lib.scrubber.player import caption, fragment, pack, specify
 
@@ -91,7 +91,7 @@ def test_any_text_is_shown_as_text(given):
 def test_what_the_player_reads_is_what_was_given(given):
     both = panels(given)
     spec = specify(both, None, given, given, None, [given] * F, 40)
-    header, _ = encode.unpack(pack(spec, [panel.tracks for panel in both]))
+    header, _ = unpack(pack(spec, [panel.tracks for panel in both]))
     wanted = text("title", given)
     assert header["title"] == header["name"] == header["texts"][0] == wanted
     assert header["panels"][0]["labels"] == [wanted, wanted]
@@ -103,7 +103,7 @@ def test_the_widget_takes_it_as_data(given):
     widget = scrubber.widget(*panels(given), title=given, name=given)
     state = widget.get_state()
     assert "hacked" not in str({k: v for k, v in state.items() if k not in ("_data", "_esm")})
-    header, _ = encode.unpack(widget._data)
+    header, _ = unpack(widget._data)
     assert header["title"] == text("title", given)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from trainers import make
 
-from tutorial_lib import Denoiser, NoiseSchedule, Trainer
+from tutorial_lib import Denoiser, NoiseSchedule, Trainer, VDenoiser
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,18 @@ def test_bad_options_are_refused_at_once(option, error, message):
 def test_a_schedule_of_another_length_is_refused():
     with pytest.raises(ValueError, match="number of steps, got 20 and 21"):
         Trainer(Denoiser(1, 20, 4), X0, NoiseSchedule.linear(21))
+
+
+def test_a_number_of_steps_is_no_schedule():
+    for call in (lambda: Trainer(Denoiser(1, 20, 4), X0, 20), lambda: VDenoiser(1, 20, 4)):
+        with pytest.raises(TypeError, match="schedule must be a NoiseSchedule, got 20"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_network_of_half_precision_is_refused(dtype):
+    with pytest.raises(TypeError, match=f"denoiser must be in float32 or float64, got {dtype}"):
+        Trainer(Denoiser(1, 20, 4).to(dtype), X0, NoiseSchedule.linear(20))
 
 
 def test_data_of_another_precision_are_trained_on_or_refused_at_once():

@@ -1,6 +1,9 @@
 """Training: an interrupt keeps the step under way whole, and the run can go on."""
 
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 
 import pytest
@@ -72,6 +75,23 @@ def test_the_handler_in_force_decides_what_an_interrupt_does():
     except KeyboardInterrupt:
         pytest.fail("a KeyboardInterrupt that nobody raised")  # it would stop pytest itself
     assert received == [1] and len(trainer.losses) == 3
+
+
+def test_the_systems_own_handler_decides_too():
+    """It ends the process. Scripts that are to be ended without a traceback ask for it."""
+    code = """
+        import signal
+        from tutorial_lib.training import interrupts_held
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            print("the block is done")
+        print("lost")
+    """
+    run = subprocess.run(
+        [sys.executable, "-u", "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout == "the block is done\n" and run.returncode == -signal.SIGINT
 
 
 def test_it_trains_in_another_thread_too():

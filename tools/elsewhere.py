@@ -141,6 +141,8 @@ def main() -> None:
         return
     stems = [Path(name).stem for name in options.names] or ["0*"]
     paths = sorted(path for stem in stems for path in (ROOT / "notebooks").glob(f"{stem}.ipynb"))
+    if not paths:
+        parser.error(f"no notebook has a name like {', '.join(stems)}")
     runs = failed = 0
     for seed, threads, path in product(options.seeds, options.threads, paths):
         start = time.perf_counter()

@@ -33,6 +33,7 @@ MORE_TESTS = {
     "network": ["too_large", "latent"],
     "training": ["too_large", "latent"],
     "data": ["mixture", "too_large", "witnesses"],
+    "_random": ["training", "sampling_calls", "network"],
     "_arguments": [
         *("schedule", "forward", "sampling_calls", "network", "training_bad_input"),
         *("too_large", "training_faults"),
@@ -212,6 +213,7 @@ def main() -> None:
         own = sorted(path.name for path in TESTS.glob(f"test_{first}*.py"))
         more = [f"test_{name}.py" for name in MORE_TESTS.get(module, [])]
         tests = [f"tests/{name}" for name in dict.fromkeys(own + more)]
+        assert tests, f"no tests are known for {module}"
         made = list(mutants(source))[:: options.every]
         if options.list:
             print(*(what for _, what, _ in made), sep="\n")

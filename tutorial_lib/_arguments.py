@@ -93,6 +93,11 @@ def timesteps(t, n: int, first: int, last: int) -> int | Tensor:
     return indices("t", t, n, first, last)
 
 
+def timestep(t, first: int, last: int) -> int:
+    """Return t as an int in first..last; raise TypeError or ValueError otherwise."""
+    return indices("t", _index("t", t, "an int"), 1, first, last)
+
+
 def points(name: str, value, n_dim: int | None = None) -> Tensor:
     """Return `value` if it is a floating-point tensor of shape (n, n_dim) with n >= 1.
 
@@ -122,11 +127,19 @@ def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
         )
 
 
+def a_schedule(schedule):
+    """Return `schedule`; raise TypeError for anything else, such as a number of steps."""
+    if not hasattr(schedule, "alpha_bar"):
+        raise TypeError(f"schedule must be a NoiseSchedule, got {schedule!r}")
+    return schedule
+
+
 def same_schedule(denoiser, schedule) -> None:
     """Raise ValueError if the denoiser, as far as it tells, was made for another schedule.
 
     With another one it would take the noise for more or less than it is, and nothing would fail.
     """
+    a_schedule(schedule)
     n_steps = getattr(denoiser, "n_steps", schedule.n_steps)
     if n_steps != schedule.n_steps:
         raise ValueError(

@@ -82,13 +82,13 @@ def resume_trainer(path: FilePath, trainer: Trainer) -> None:
     if "losses" in tensors:  # as many as there are
         expected["losses"] = tensors["losses"].double().flatten()
     _check(path, tensors, expected)
-    if trainer.generator is not None:
-        try:
-            trainer.generator.set_state(tensors["generator"])
-        except RuntimeError as error:
-            raise ValueError(f"{path} holds no state of a generator: {error}") from error
-    with interrupts_held():  # nothing here can fail
-        _restore(trainer, tensors)
+    with interrupts_held():
+        if trainer.generator is not None:
+            try:
+                trainer.generator.set_state(tensors["generator"])
+            except RuntimeError as error:
+                raise ValueError(f"{path} holds no state of a generator: {error}") from error
+        _restore(trainer, tensors)  # which cannot fail
 
 
 def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:

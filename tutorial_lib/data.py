@@ -95,12 +95,6 @@ class Mixture:
         """The density at the points x (n, n_dim): (n,) float64."""
         return self.component_log_density(x).logsumexp(1).exp()
 
-    def grid(self, m: int) -> Tensor:
-        """m equally spaced points (m, 1) float64 that leave out next to nothing of a 1D mixture."""
-        reach = 8 * float(self.std.max())
-        low, high = float(self.mean.min()) - reach, float(self.mean.max()) + reach
-        return torch.linspace(low, high, m, dtype=torch.float64)[:, None]
-
     def quantiles(self, m: int) -> Tensor:
         """m points (m, 1) float32 that stand for a 1D mixture without any luck of the draw.
 
@@ -110,7 +104,8 @@ class Mixture:
         if self.n_dim != 1:
             raise ValueError(f"quantiles are for 1D mixtures, this one has n_dim = {self.n_dim}")
         share = (torch.arange(integer("m", m, 1), dtype=torch.float64) + 0.5) / m
-        x = self.grid(20_001)
+        z = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
+        x = (self.mean[:, 0] + self.std[:, 0] * z).flatten().sort().values[:, None]
         cdf = torch.special.ndtr((x - self.mean[:, 0]) / self.std[:, 0]) @ self.weight
         return torch.from_numpy(np.interp(share, cdf, x[:, 0])).float()[:, None]
 
@@ -141,12 +136,7 @@ def two_modes(weight: float = 0.3, std: float = 0.2) -> Mixture:
     if not 0 < number("weight", weight) < 1:
         raise ValueError(f"weight must lie strictly between 0 and 1, got {weight}")
     positive("std", std)
-    shares, modes = [weight, 1 - weight], [[-0.5], [0.5]]
-    return Mixture(
-        torch.tensor(shares, dtype=torch.float64),
-        torch.tensor(modes, dtype=torch.float64),
-        torch.full((2, 1), std, dtype=torch.float64),
-    )
+    return Mixture([weight, 1 - weight], [[-0.5], [0.5]], [[std], [std]])
 
 
 def gaussian_mixture(

@@ -91,8 +91,9 @@ def _read_idx(folder: Path, name: str, magic: int, shape: tuple[int, ...]) -> np
     if path.is_file():
         content = path.read_bytes()
     elif (path := folder / f"{name}.gz").is_file():
+        packed = path.read_bytes()
         try:
-            content = gzip.decompress(path.read_bytes())
+            content = gzip.decompress(packed)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path} is not a whole gzip file: {error}") from None
     else:

@@ -185,5 +185,5 @@ class Judge:
             float((answer == label).float().mean()),
             float((share > 0.9).float().mean()),
             frechet_distance(self.pca.transform(image.numpy()), self.components),
-            float(nearest_distances(image, self.train).median()),
+            float(nearest_distances(image, self.train).quantile(0.5)),
         )

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
-from tutorial_lib._arguments import fits, integer
+from tutorial_lib._arguments import fits, integer, positive
 
 
 def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
@@ -39,8 +39,7 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
     x: (n, 2), y: (m, 2). 0 for equal histograms, 1 for disjoint ones. Points outside the grid
     share one more cell.
     """
-    if not 0 < limit < math.inf:
-        raise ValueError(f"limit must be positive and finite, got {limit}")
+    positive("limit", limit)
     fits("bins", bins, integer("bins", bins, 1) ** 2)
 
     def shares(sample: np.ndarray) -> np.ndarray:
@@ -64,10 +63,10 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("x and y must be finite")
-    c_x, c_y = (np.atleast_2d(np.cov(sample.T)) for sample in (x, y))
-    # C_x C_y is similar to a symmetric matrix without negative eigenvalues.
-    root = np.sqrt(np.linalg.eigvals(c_x @ c_y).real.clip(min=0)).sum()
-    return float(((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(c_x + c_y) - 2 * root)
+    # With C = R'R, the trace of (C_x C_y)^(1/2) is the sum of the singular values of R_x R_y'.
+    r_x, r_y = (np.linalg.qr(a - a.mean(0), mode="r") / (len(a) - 1) ** 0.5 for a in (x, y))
+    traces = (r_x**2).sum() + (r_y**2).sum() - 2 * np.linalg.norm(r_x @ r_y.T, "nuc")
+    return float(((x.mean(0) - y.mean(0)) ** 2).sum() + traces)
 
 
 def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
@@ -76,10 +75,12 @@ def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
     By matrix products: in float32 the distance of a copy comes out as about 0.01, not 0.
     """
     x = torch.as_tensor(x)
+    x = x if x.is_floating_point() else x.float()
     reference = torch.as_tensor(reference).to(x)
-    if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
+    fit = x.ndim == reference.ndim == 2 and x.shape[1] == reference.shape[1]
+    if not (fit and len(reference)):
         raise ValueError(
-            "x and reference must have shapes (n, d) and (m, d), "
+            "x and reference must have shapes (n, d) and (m, d) with m >= 1, "
             f"got {tuple(x.shape)} and {tuple(reference.shape)}"
         )
     return torch.cat([torch.cdist(rows, reference).amin(1) for rows in x.split(1000)])

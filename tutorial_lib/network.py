@@ -6,7 +6,16 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import fits, integer, labels, points, positive, timesteps
+from tutorial_lib._arguments import (
+    a_schedule,
+    fits,
+    integer,
+    labels,
+    number,
+    points,
+    positive,
+    timesteps,
+)
 from tutorial_lib.forward import at
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -109,7 +118,7 @@ class VDenoiser(Denoiser):
     ):
         super().__init__(
             n_dim,
-            schedule.n_steps,
+            a_schedule(schedule).n_steps,
             n_hidden,
             frequencies=frequencies,
             n_classes=n_classes,
@@ -148,7 +157,7 @@ class Guided(nn.Module):
         super().__init__()
         if not getattr(denoiser, "n_classes", 0):
             raise ValueError("denoiser must have classes (n_classes > 0) to be told a label")
-        if not 0 <= weight < math.inf:
+        if not 0 <= number("weight", weight) < math.inf:
             raise ValueError(f"weight must be finite and at least 0, got {weight}")
         self.denoiser, self.label, self.weight = denoiser, label, weight
         self.n_dim, self.n_steps = denoiser.n_dim, denoiser.n_steps

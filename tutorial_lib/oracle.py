@@ -8,7 +8,7 @@ closed form. Both classes are callables (xt, t) -> eps, so they can stand in for
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import MOST, integer, points, same_shape, timesteps
+from tutorial_lib._arguments import MOST, integer, points, same_shape, timestep, timesteps
 from tutorial_lib._random import draw
 from tutorial_lib.data import Mixture
 from tutorial_lib.forward import at, diffuse
@@ -24,7 +24,7 @@ class ExactDenoiser:
 
     def marginal(self, t: int) -> Mixture:
         """q(x[t]), the law of the diffused data, for an int t in 0..T."""
-        t = timesteps(t, 1, 0, self.n_steps)
+        t = timestep(t, 0, self.n_steps)
         return self.mixture.diffused(self.schedule.alpha_bar[t])
 
     def posterior(self, xt: float, t: int) -> Mixture:
@@ -35,8 +35,8 @@ class ExactDenoiser:
         """
         if self.n_dim != 1:
             raise ValueError(f"posterior is for 1D mixtures, this one has n_dim = {self.n_dim}")
-        marginal = self.marginal(timesteps(t, 1, 1, self.n_steps))
-        alpha_bar = self.schedule.alpha_bar[t].double()
+        t = timestep(t, 1, self.n_steps)
+        marginal, alpha_bar = self.marginal(t), self.schedule.alpha_bar[t].double()
         share = marginal.component_log_density(torch.tensor([[float(xt)]])).softmax(1)[0]
         gain = alpha_bar.sqrt() * self.mixture.std.square() / marginal.std.square()
         mean = self.mixture.mean + gain * (xt - marginal.mean)
@@ -95,10 +95,11 @@ def _quadrature(exact: ExactDenoiser, t: int) -> tuple[Tensor, Tensor]:
     """Points (m, 1) and weights (m,) float64 for integrals over q(x[t]), which must be 1D."""
     if exact.n_dim != 1:
         raise ValueError(f"quadrature needs a 1D mixture, this one has n_dim = {exact.n_dim}")
-    marginal = exact.marginal(timesteps(t, 1, 1, exact.n_steps))
-    x = marginal.grid(4001)
-    weight = marginal.density(x)
-    return x, weight / weight.sum()
+    marginal = exact.marginal(timestep(t, 1, exact.n_steps))
+    z = torch.linspace(-8, 8, 2001, dtype=torch.float64)[:, None]
+    share = torch.exp(-0.5 * z.square())
+    x = marginal.mean[:, 0] + marginal.std[:, 0] * z  # each component on a grid of its own
+    return x.view(-1, 1), (share / share.sum() * marginal.weight).flatten()
 
 
 def optimal_loss(exact: ExactDenoiser, t: int) -> float:

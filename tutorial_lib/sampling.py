@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import fits, integer, same_schedule, same_shape, timesteps
+from tutorial_lib._arguments import finite, fits, integer, same_schedule, same_shape, timestep
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -24,7 +24,7 @@ def reverse_step(
     same_shape("xt", xt, "the predicted noise", eps_hat)
     same_shape("xt", xt, "z", z)
     same_shape("sigma", sigma, "schedule.beta", schedule.beta)
-    t = timesteps(t, len(xt), 1, schedule.n_steps)
+    t = timestep(t, 1, schedule.n_steps)
     beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
     mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
     return mean + sigma[t] * z if t > 1 else mean
@@ -37,7 +37,7 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
     xt, eps_hat: (n, n_dim). t, s: ints with 0 <= s < t <= T. Raises ValueError otherwise.
     """
     same_shape("xt", xt, "the predicted noise", eps_hat)
-    t = timesteps(t, len(xt), 1, schedule.n_steps)
+    t = timestep(t, 1, schedule.n_steps)
     if integer("s", s, 0) >= t:
         raise ValueError(f"s must be less than t = {t}, got {s}")
     # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.
@@ -70,11 +70,12 @@ def sample(
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
     noise at the start, [0] the sample. Raises ValueError where n, n_dim or schedule does not fit.
     """
+    same_schedule(denoiser, schedule)
     sigma = schedule.sigma if sigma is None else torch.as_tensor(sigma)
-    same_shape("sigma", sigma, "schedule.beta", schedule.beta)
+    same_shape("sigma", finite("sigma", sigma), "schedule.beta", schedule.beta)
 
     start = _start(denoiser, schedule, n, n_dim, generator, schedule.n_steps * trajectory)
-    schedule = schedule.to(start.device)
+    schedule, sigma = schedule.to(start.device), sigma.to(start.device)
 
     def step(xt: Tensor, t: int) -> Tensor:
         z = draw(torch.randn, xt.shape, device=xt.device, generator=generator).to(xt.dtype)
@@ -98,6 +99,7 @@ def sample_ddim(
     The arguments are those of `sample`; all randomness is in the start. With `trajectory` the
     states are (n_steps+1, n, n_dim), [n_steps] the noise and [0] the sample.
     """
+    same_schedule(denoiser, schedule)
     if integer("n_steps", n_steps, 1) > schedule.n_steps:
         raise ValueError(f"n_steps must be at most T = {schedule.n_steps}, got {n_steps}")
     stops = (
@@ -126,7 +128,6 @@ def _start(
         raise ValueError("n_dim must be given, because this denoiser has no attribute n_dim")
     if n_dim is not None and known not in (None, n_dim):
         raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
-    same_schedule(denoiser, schedule)
     shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
     fits("n", n, n * shape[1] * (1 + more))
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None

@@ -71,6 +71,8 @@ class Trainer:
         if not callable(learning_rate):
             positive("learning_rate", learning_rate)
         weights = next(denoiser.parameters())
+        if weights.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"denoiser must be in float32 or float64, got {weights.dtype}")
         self.network, self.schedule = denoiser, schedule.to(weights.device)
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
         if label is not None:
@@ -199,5 +201,5 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-    if held and callable(handler):
-        handler(signal.SIGINT, None)  # Python's own raises KeyboardInterrupt
+    if held:
+        signal.raise_signal(signal.SIGINT)  # Python's own handler raises KeyboardInterrupt

@@ -55,12 +55,12 @@ def band_of_40000(answer):
     _value(answer, 0.01, 0.0025, mistakes)
 
 
-@check("A shift of this size sticks out of the noise band, and not by much.")
+@check("At about this size, a shift begins to stick out of the noise band.")
 def smallest_shift(answer):
     """About the smallest shift of 10 000 points that W1 finds. The band ends at 0.02."""
     found = number(answer)
     need(found > 0, "A shift is found to the left as well as to the right: give its size.")
-    need(found >= 0.014, "A shift as small as that is inside the noise band: it could be chance.")
+    need(found >= 0.018, "Such a shift mostly stays inside the noise band: it could be chance.")
     need(found <= 0.035, "That is found, and so are smaller ones: go nearer to the band's end.")
 
 

@@ -1,10 +1,11 @@
 """Checks of what the user gave: an error that says what was given and what is allowed."""
 
 import re
+import unicodedata
 
 import numpy as np
 
-SIGNS = {"varepsilon": "ε", "epsilon": "ε", "alpha": "α", "beta": "β", "sigma": "σ", "mu": "μ"}
+ACCENTS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303"}  # they stand after their letter
 SUBSCRIPT = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 SUPERSCRIPT = str.maketrans("0123456789+-=()nT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿᵀ")
 
@@ -55,8 +56,9 @@ def whole(name, given, least, most=1000):
 def positive(name, given, most=np.inf):
     if isinstance(given, bool) or not isinstance(given, (int, float, np.number)):
         raise TypeError(f"{name} is {given!r}; allowed: a number above 0")
-    if not 0 < given <= most:
-        raise ValueError(f"{name} is {given}; allowed: a number above 0, at most {most}")
+    if not 0 < given <= most or given == np.inf:
+        limit = "finite" if most == np.inf else f"at most {most}"
+        raise ValueError(f"{name} is {given}; allowed: a number above 0, {limit}")
     return float(given)
 
 
@@ -71,13 +73,24 @@ def text(name, given):
 
 
 def without_tex(formula):
-    """Greek letters, indices and powers as Unicode; braces and other commands are dropped."""
-    formula = re.sub(r"\\([a-z]+) ?", lambda match: SIGNS.get(match[1], ""), formula)
+    """Greek letters, accents, indices and powers as Unicode; of the rest, no backslash or brace."""
+    formula = re.sub(r"\\([a-zA-Z]+) ?", lambda match: sign(match[1]), formula)
+    formula = re.sub(f"([{''.join(ACCENTS.values())}]){{?(.)}}?", r"\2\1", formula)
     for mark, shifted in ((r"_", SUBSCRIPT), (r"\^", SUPERSCRIPT)):
         parts = re.split(mark + r"(\{[^}]*\}|.)", formula)
         parts[1::2] = [part.strip("{}").translate(shifted) for part in parts[1::2]]
         formula = "".join(parts)
     return re.sub(r"[{}]", "", formula)
+
+
+def sign(command):
+    """A Greek letter or an accent; any other command by its name."""
+    letter = command.removeprefix("var").replace("ambda", "amda")  # as Unicode has it
+    kind = "SMALL" if letter.islower() else "CAPITAL"
+    try:
+        return ACCENTS.get(command) or unicodedata.lookup(f"GREEK {kind} LETTER {letter}")
+    except KeyError:
+        return command
 
 
 def same_frames(**arrays):

@@ -74,21 +74,3 @@ def pack(spec, panels):
     ).encode()
     content = struct.pack("<I", len(header)) + header + b"".join(blocks)
     return zlib.compress(content, 9 if len(content) < 300_000 else 6)
-
-
-def unpack(data):
-    """The inverse of `pack`, as in the browser: the header and, per panel, the arrays of values."""
-    content = zlib.decompress(data)
-    (size,) = struct.unpack_from("<I", content)
-    spec, at, panels = json.loads(content[4 : 4 + size]), 4 + size, []
-    for entries in spec["tracks"]:
-        panels.append({})
-        for name, entry in entries.items():
-            width, count = entry["bits"] // 8, int(np.prod(entry["shape"]))
-            planes = np.frombuffer(content, np.uint8, width * count, at).reshape(width, count)
-            levels = planes.T.copy().view(f"<u{width}").reshape(entry["shape"])
-            for axis in [0, levels.ndim - 1][: len(entry["diff"])]:
-                levels = np.cumsum(levels, axis=axis, dtype=levels.dtype)
-            panels[-1][name] = entry["lo"] + entry["step"] * levels
-            at += width * count
-    return spec, panels

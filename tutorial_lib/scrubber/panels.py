@@ -1,6 +1,6 @@
 """What a scrubber shows: functions that turn arrays into a `Panel`, one picture per frame."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class Panel:
     kind: str
     tracks: dict
     options: dict
-    texts: list = field(default_factory=list)
+    texts: list
 
     @property
     def n_frames(self):
@@ -175,24 +175,24 @@ def curves(y, *, limits=(-3, 3), y_limits=None, labels=None, title="", x_label="
 
 def named_lines(y, labels):
     """A dict of arrays (F, G) or (1, G), from such a mapping or from a sequence and its labels."""
-    if not hasattr(y, "items"):
-        y = list(y)
-        labels = list(labels) if labels is not None else [f"curve {k + 1}" for k in range(len(y))]
-        if len(labels) != len(y):
-            raise ValueError(
-                f"labels has {len(labels)} entries; allowed: one for each of the {len(y)} curves"
-            )
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"labels has a name twice: {labels}; allowed: one name for one curve")
-        y = dict(zip(labels, y))
-    elif labels is not None:
-        y = {label: y[label] for label in labels}
+    if hasattr(y, "items"):
+        if labels is not None:
+            raise ValueError("labels is given, but y has names of its own; allowed: one of the two")
+        labels, y = list(y), list(y.values())
+    y = list(y)
+    labels = [f"curve {k + 1}" for k in range(len(y))] if labels is None else list(labels)
+    if len(labels) != len(y):
+        raise ValueError(
+            f"labels has {len(labels)} entries; allowed: one for each of the {len(y)} curves"
+        )
     if not 1 <= len(y) <= 5:
         raise ValueError(f"y has {len(y)} curves; allowed: 1 to 5")
     lines = {
         text("a label of y", name): with_time(numbers(f"y[{name!r}]", line, ("(G,)", "(F, G)")), 2)
-        for name, line in y.items()
+        for name, line in zip(labels, y)
     }
+    if len(lines) < len(y):
+        raise ValueError(f"labels has a name twice: {labels}; allowed: one name for one curve")
     if min(line.shape[1] for line in lines.values()) < 2:
         raise ValueError("y has a curve of one point; allowed: at least two")
     same_frames(**{f"y[{name!r}]": line for name, line in lines.items()})
@@ -366,7 +366,10 @@ def describe_density(values, limits):
     for frame in values:
         i, j = np.unravel_index(frame.argmax(), frame.shape)
         x, y = limits[0] + width * (np.array([i, j]) + 0.5)
-        mass = np.cumsum(np.sort(frame, axis=None)[::-1])
+        mass = np.cumsum(np.sort(frame, axis=None)[::-1], dtype=float)
+        if mass[-1] == 0:
+            texts.append("nothing in the picture")
+            continue
         half = (np.searchsorted(mass, mass[-1] / 2) + 1) / frame.size
         texts.append(
             f"peak {frame.max():.3g} at ({plain(x)}, {plain(y)}), "

@@ -68,10 +68,6 @@ def specify(panels, t, name, title, start, describe, fps, strip=None):
     """Check the arguments of `scrub`; all that the browser must know, except the arrays."""
     n_frames = count_frames(panels)
     t = list(range(n_frames)) if t is None else ordered(t, n_frames)
-    if start is not None and start not in t:
-        raise ValueError(
-            f"start is {start!r}; allowed: one of the values of t, from {t[0]} to {t[-1]}"
-        )
     if describe is None:
         texts = combine(panels, n_frames)
     else:
@@ -85,7 +81,7 @@ def specify(panels, t, name, title, start, describe, fps, strip=None):
         "name": text("name", name),
         "title": text("title", title),
         "fps": positive("fps", fps, 60),
-        "start": 0 if start is None else t.index(start),
+        "start": 0 if start is None else frame_of("start", start, t),
         "texts": texts,
         "strip": in_strip(strip, t),
         "panels": [{"kind": panel.kind, **panel.options} for panel in panels],
@@ -96,12 +92,20 @@ def in_strip(strip, t):
     """The frames of the values in `strip`, or five equally spaced."""
     if strip is None:
         return sorted({round(k * (len(t) - 1) / 4) for k in range(5)})
-    missing = [value for value in strip if value not in t]
-    if missing or not 1 <= len(strip) <= 6:
+    strip = numbers("strip", strip, ("(k,)",)).tolist()
+    if len(strip) > 6:
+        raise ValueError(f"strip has {len(strip)} values; allowed: one to six values of t")
+    return [frame_of("strip", value, t) for value in strip]
+
+
+def frame_of(name, value, t):
+    """The frame with this value of t; float32's 0.1 is as good as 0.1."""
+    near = int(np.abs(np.subtract(t, numbers(name, [value], ("(1,)",)))).argmin())
+    if not np.isclose(t[near], value):
         raise ValueError(
-            f"strip is {list(strip)!r}; allowed: one to six values of t, from {t[0]} to {t[-1]}"
+            f"{name} asks for t = {value}; allowed: one of its values, from {t[0]} to {t[-1]}"
         )
-    return [t.index(value) for value in strip]
+    return near
 
 
 def count_frames(panels):
