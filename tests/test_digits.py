@@ -61,9 +61,11 @@ def test_neighbours_of_one_hand_are_parted():
 
 def test_take_gives_the_first_of_each_class():
     label = torch.tensor([*range(10), *range(10)])
-    some = Digits(torch.arange(20.0)[:, None].expand(20, 784), label).take(1)
+    both = Digits(torch.arange(20.0)[:, None].expand(20, 784), label)
+    some = both.take(1)
     assert some.label.tolist() == list(range(10))
     assert some.image[:, 0].tolist() == list(range(10))
+    assert both.take(2).label.tolist() == sorted(label.tolist())
 
 
 @pytest.mark.parametrize("n", [0, 3])
@@ -108,7 +110,7 @@ FAULTS = {
         lambda b: idx(np.zeros((12, 32, 32)), IMAGE_MAGIC),
         r"must hold images of \(28, 28\), found \(32, 32\)",
     ),
-    "label out of range": (LABELS, lambda b: b[:-1] + b"\x0b", "labels must lie in 0..9, found 11"),
+    "label out of range": (LABELS, lambda b: b[:-1] + b"\x0a", "labels must lie in 0..9, found 10"),
     "fewer labels": (LABELS, lambda b: idx(np.arange(9), LABEL_MAGIC), "12 images, .* 9 labels"),
     "huge": (
         IMAGES,
