@@ -112,6 +112,7 @@ def test_densities_refuse_other_shapes(density, shape):
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0]], "std must be positive and have mean's shape"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [0.0]], "std must be positive"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [float("nan")]], "std must be positive"),
+        ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [float("inf")]], "std must be finite"),
     ],
 )
 def test_mixture_refuses_what_is_no_law(weight, mean, std, message):
