@@ -577,6 +577,7 @@ WRONG = {
     "tv_of_40000": [(0.083, "10 000 points"), (0.0207, "1/n"), (0.3, "too large")],
     "variance_at_37": [
         (1, "1 at the start"),
+        (4, "does not stay 4"),
         (2.024, "noise add"),
         (1.587, "standard deviation"),
         (8.59, "not their standard deviation"),
