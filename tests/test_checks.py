@@ -497,6 +497,7 @@ WRONG = {
     ],
     "origin_at_1": [
         ((0.004, 0.127), "left hump"),
+        ((0.996, 0.127), "At t = 60, that is the share of the left hump"),
         ((0.996, 0.7), "What does x[t] = 1 add"),
         ((99.6, 87.3), "between 0 and 1"),
         ((1.1, 0.87), "between 0 and 1"),
