@@ -224,7 +224,7 @@ def main() -> None:
         outcomes = []
         for place, what, mutated in made:
             mutant = Mutant(f"tutorial_lib.{module}", mutated)
-            for named in (place or "test", "test"):
+            for named in dict.fromkeys([place or "test", "test"]):
                 outcome, _ = run(tests, 5 * seconds + 20, mutant, named)
                 if outcome != "passed":
                     break

@@ -178,7 +178,7 @@ def named_lines(y, labels):
     if hasattr(y, "items"):
         if labels is not None:
             raise ValueError("labels is given, but y has names of its own; allowed: one of the two")
-        labels, y = list(y), list(y.values())
+        labels, y = y.keys(), y.values()
     y = list(y)
     labels = [f"curve {k + 1}" for k in range(len(y))] if labels is None else list(labels)
     if len(labels) != len(y):
@@ -364,12 +364,12 @@ def describe_density(values, limits):
     """Where the peak is, and which share of the area holds half of the mass."""
     texts, width = [], (limits[1] - limits[0]) / np.array(values.shape[1:])
     for frame in values:
+        if not frame.any():
+            texts.append("nothing in the picture")
+            continue
         i, j = np.unravel_index(frame.argmax(), frame.shape)
         x, y = limits[0] + width * (np.array([i, j]) + 0.5)
         mass = np.cumsum(np.sort(frame, axis=None)[::-1], dtype=float)
-        if mass[-1] == 0:
-            texts.append("nothing in the picture")
-            continue
         half = (np.searchsorted(mass, mass[-1] / 2) + 1) / frame.size
         texts.append(
             f"peak {frame.max():.3g} at ({plain(x)}, {plain(y)}), "

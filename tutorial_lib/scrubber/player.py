@@ -81,7 +81,7 @@ def specify(panels, t, name, title, start, describe, fps, strip=None):
         "name": text("name", name),
         "title": text("title", title),
         "fps": positive("fps", fps, 60),
-        "start": 0 if start is None else frame_of("start", start, t),
+        "start": 0 if start is None else frames_of("start", [start], t)[0],
         "texts": texts,
         "strip": in_strip(strip, t),
         "panels": [{"kind": panel.kind, **panel.options} for panel in panels],
@@ -92,20 +92,22 @@ def in_strip(strip, t):
     """The frames of the values in `strip`, or five equally spaced."""
     if strip is None:
         return sorted({round(k * (len(t) - 1) / 4) for k in range(5)})
-    strip = numbers("strip", strip, ("(k,)",)).tolist()
-    if len(strip) > 6:
-        raise ValueError(f"strip has {len(strip)} values; allowed: one to six values of t")
-    return [frame_of("strip", value, t) for value in strip]
+    frames = frames_of("strip", strip, t)
+    if len(frames) > 6:
+        raise ValueError(f"strip has {len(frames)} values; allowed: one to six values of t")
+    return frames
 
 
-def frame_of(name, value, t):
-    """The frame with this value of t; float32's 0.1 is as good as 0.1."""
-    near = int(np.abs(np.subtract(t, numbers(name, [value], ("(1,)",)))).argmin())
-    if not np.isclose(t[near], value):
+def frames_of(name, values, t):
+    """The frames with these values of t; float32's 0.1 is as good as 0.1."""
+    values = numbers(name, values, ("(k,)",))
+    near = np.abs(np.subtract.outer(values, t)).argmin(1)
+    wrong = values[~np.isclose(np.take(t, near), values)]
+    if wrong.size:
         raise ValueError(
-            f"{name} asks for t = {value}; allowed: one of its values, from {t[0]} to {t[-1]}"
+            f"{name} asks for t = {wrong[0]:g}; allowed: one of its values, from {t[0]} to {t[-1]}"
         )
-    return near
+    return near.tolist()
 
 
 def count_frames(panels):
