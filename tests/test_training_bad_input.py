@@ -81,7 +81,8 @@ def test_a_number_of_steps_is_no_schedule():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_network_of_half_precision_is_refused(dtype):
-    with pytest.raises(TypeError, match=f"denoiser must be in float32 or float64, got {dtype}"):
+    message = f"denoiser must be in torch.float32 or torch.float64, got {dtype}"
+    with pytest.raises(TypeError, match=message):
         Trainer(Denoiser(1, 20, 4).to(dtype), X0, NoiseSchedule.linear(20))
 
 

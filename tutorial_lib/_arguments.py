@@ -5,8 +5,9 @@ import operator
 from numbers import Real
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+PRECISIONS = torch.float32, torch.float64
 MOST = 2**26  # numbers in one array: 256 MiB of float32
 
 
@@ -125,6 +126,14 @@ def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
             f"{name} and {like} must have the same shape, "
             f"got {tuple(value.shape)} and {tuple(model.shape)}"
         )
+
+
+def precision(denoiser: nn.Module) -> torch.dtype:
+    """The dtype of the network's weights; raise TypeError unless it is one of PRECISIONS."""
+    dtype = next(denoiser.parameters()).dtype
+    if dtype not in PRECISIONS:
+        raise TypeError(f"denoiser must be in {' or '.join(map(str, PRECISIONS))}, got {dtype}")
+    return dtype
 
 
 def a_schedule(schedule):

@@ -17,14 +17,14 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from tutorial_lib._arguments import finite
+from tutorial_lib._arguments import PRECISIONS, finite, precision
 from tutorial_lib.network import Denoiser, VDenoiser
 from tutorial_lib.schedule import NoiseSchedule
 from tutorial_lib.training import Trainer, interrupts_held
 
 VERSION = 2  # in 1, a VDenoiser took t as a Denoiser does
 CLASSES = {"Denoiser": Denoiser, "VDenoiser": VDenoiser}
-DTYPES = {"torch.float32": torch.float32, "torch.float64": torch.float64}
+DTYPES = {str(dtype): dtype for dtype in PRECISIONS}
 FilePath = str | os.PathLike[str]
 
 
@@ -110,9 +110,7 @@ def _settings(denoiser: Denoiser) -> dict:
     kind = type(denoiser)
     if CLASSES.get(kind.__name__) is not kind:
         raise TypeError(f"denoiser must be a {' or a '.join(CLASSES)}, got a {kind.__name__}")
-    dtype = str(next(denoiser.parameters()).dtype)
-    if dtype not in DTYPES:
-        raise TypeError(f"denoiser must be in {' or '.join(DTYPES)}, got {dtype}")
+    dtype = str(precision(denoiser))
     names = inspect.signature(kind).parameters.keys() - {"generator"}
     return {
         "version": VERSION,

@@ -20,6 +20,7 @@ from tutorial_lib._arguments import (
     labels,
     points,
     positive,
+    precision,
     same_schedule,
     same_shape,
 )
@@ -70,9 +71,8 @@ class Trainer:
         same_schedule(denoiser, schedule)
         if not callable(learning_rate):
             positive("learning_rate", learning_rate)
+        precision(denoiser)
         weights = next(denoiser.parameters())
-        if weights.dtype not in (torch.float32, torch.float64):
-            raise TypeError(f"denoiser must be in float32 or float64, got {weights.dtype}")
         self.network, self.schedule = denoiser, schedule.to(weights.device)
         self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
         if label is not None:

@@ -4,7 +4,7 @@ import anywidget
 import traitlets
 
 from .encode import pack
-from .player import MODULE, specify
+from .player import MODULE, nearest, specify
 
 
 class ScrubberWidget(anywidget.AnyWidget):
@@ -29,7 +29,7 @@ class ScrubberWidget(anywidget.AnyWidget):
         low, high = sorted((self._values[0], self._values[-1]))
         if not low <= proposal["value"] <= high:
             raise traitlets.TraitError(f"t is {proposal['value']!r}; allowed: {low} to {high}")
-        return min(self._values, key=lambda value: abs(value - proposal["value"]))
+        return self._values[nearest(proposal["value"], self._values)]
 
     def refill(self, *panels, t=None, describe=None):
         """Show other data in the same view; `t` is needed if the number of frames changes."""
@@ -37,7 +37,7 @@ class ScrubberWidget(anywidget.AnyWidget):
         if t is not None:
             options["t"] = t
         spec = specify(panels, start=None, **options)
-        now = min(range(len(spec["t"])), key=lambda k: abs(spec["t"][k] - self.t))
+        now = int(nearest(self.t, spec["t"]))
         data = pack(spec | {"start": now}, [panel.tracks for panel in panels])
         self._options, self._values = options, spec["t"]
         with self.hold_sync():

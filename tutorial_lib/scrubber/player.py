@@ -101,13 +101,18 @@ def in_strip(strip, t):
 def frames_of(name, values, t):
     """The frames with these values of t; float32's 0.1 is as good as 0.1."""
     values = numbers(name, values, ("(k,)",))
-    near = np.abs(np.subtract.outer(values, t)).argmin(1)
+    near = nearest(values, t)
     wrong = values[~np.isclose(np.take(t, near), values)]
     if wrong.size:
         raise ValueError(
             f"{name} asks for t = {wrong[0]:g}; allowed: one of its values, from {t[0]} to {t[-1]}"
         )
     return near.tolist()
+
+
+def nearest(values, t):
+    """For each of `values`, the frame with the nearest t."""
+    return np.abs(np.subtract.outer(values, t)).argmin(-1)
 
 
 def count_frames(panels):
