@@ -150,7 +150,7 @@ class Guided(nn.Module):
     denoiser: one that was trained with labels. label: as in `Denoiser.forward`. weight: how far
     to go beyond the answer with the label, away from the one without (classifier-free guidance,
     Ho & Salimans 2022, eq. 6); 0 takes the answer as it is. Raises ValueError for a denoiser
-    without classes or a weight that is negative or not finite.
+    without classes or a weight that is negative or not finite, TypeError for one that is no number.
     """
 
     def __init__(self, denoiser: Denoiser, label: int | Tensor, weight: float = 0.0):

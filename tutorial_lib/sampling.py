@@ -19,7 +19,8 @@ def reverse_step(
     """x[t-1] from x[t] (Ho et al. 2020, algorithm 2, line 4); no noise is added at t = 1.
 
     xt, eps_hat (the predicted noise), z (standard normal): (n, n_dim). t: an int in 1..T.
-    sigma: (T+1,), how much of z to add at each step. Raises ValueError where they do not fit.
+    sigma: (T+1,), how much of z to add at each step. Raises ValueError or TypeError where they do
+    not fit.
     """
     same_shape("xt", xt, "the predicted noise", eps_hat)
     same_shape("xt", xt, "z", z)
@@ -34,7 +35,8 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
     """x[s] from x[t], s < t, without fresh noise (Song et al. 2021, eq. 12 with sigma = 0).
 
     Take the predicted noise out, shrink to what is left at s, put that much noise back.
-    xt, eps_hat: (n, n_dim). t, s: ints with 0 <= s < t <= T. Raises ValueError otherwise.
+    xt, eps_hat: (n, n_dim). t, s: ints with 0 <= s < t <= T. Raises ValueError or TypeError
+    otherwise.
     """
     same_shape("xt", xt, "the predicted noise", eps_hat)
     t = timestep(t, 1, schedule.n_steps)
@@ -68,7 +70,8 @@ def sample(
     schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
 
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
-    noise at the start, [0] the sample. Raises ValueError where n, n_dim or schedule does not fit.
+    noise at the start, [0] the sample. Raises ValueError or TypeError where an argument does not
+    fit.
     """
     same_schedule(denoiser, schedule)
     sigma = schedule.sigma if sigma is None else torch.as_tensor(sigma)

@@ -39,7 +39,8 @@ class Step(NamedTuple):
 class Trainer:
     """Trains `denoiser` on the rows of x0 with Adam (Ho et al. 2020, algorithm 1).
 
-    denoiser: maps (xt, t) to eps_hat, with attributes n_dim and n_steps; it is trained in place.
+    denoiser: maps (xt, t) to eps_hat, with attributes n_dim and n_steps, in float32 or float64; it
+    is trained in place.
     x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or a function of the
     step's index (1, 2, ...) that is never negative. t_weight: (T+1,), how often each t is drawn,
     relative to the others, entry 0 left aside, and in every batch alike (a sampler of low
