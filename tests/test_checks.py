@@ -154,6 +154,58 @@ def test_other_right_samplers_pass(seed):
     assert checks.sample(ddim)
 
 
+def posterior_step(s, xt, t, eps_hat, z):
+    """The reverse step's mean as in Ho et al. 2020, eq. 7; float32 rounds it at t = 1."""
+    a, before = s.alpha_bar[t], s.alpha_bar[t - 1]
+    x0 = lib.predict_x0(s, xt, t, eps_hat)
+    mean = (before.sqrt() * s.beta[t] * x0 + s.alpha[t].sqrt() * (1 - before) * xt) / (1 - a)
+    return mean + (t > 1) * s.sigma[t] * z
+
+
+def by_keyword(network, xt, t, eps):
+    return ((network(xt=xt, t=t) - eps) ** 2).mean()
+
+
+def part_held_out(generate, data):
+    return metrics.wasserstein(generate(data[:600]), data[800:])
+
+
+def cells_with_numpy(x, y):
+    edges = np.linspace(-2.2, 2.2, 41)
+    p, q = (np.histogram2d(*np.asarray(v).T, bins=(edges, edges))[0] / len(v) for v in (x, y))
+    return (np.abs(p - q).sum() + abs(p.sum() - q.sum())) / 2
+
+
+OTHER_RIGHT = [
+    ("denoising_loss", by_keyword),
+    ("decoded", lambda e, scaler, z0: e.decode(scaler.inverse(z0)).clamp(0, 1)),
+    ("first_step_back", 0.9),
+    ("gaussian_floor", 0.2),
+    ("judge", part_held_out),
+    ("reverse_step", posterior_step),
+    ("smallest_shift", torch.tensor(0.035)),
+    ("smallest_shift", torch.tensor(0.018)),
+    ("total_variation", cells_with_numpy),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), OTHER_RIGHT)
+def test_other_right_answers_pass(name, answer):
+    assert ALL[name](answer), ALL[name](answer)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data_denoiser", "decoded", "diffuse", "diffuse_step", "mix", "reverse_step"),
+        *("running_mean", "sample", "time_features", "x0_from_v"),
+    ],
+)
+def test_a_right_answer_may_be_in_float64(name):
+    [right] = RIGHT[name]
+    assert ALL[name](lambda *arguments: right(*arguments).double())
+
+
 # ---- the bugs that this field is known for -------------------------------------------------------
 
 
@@ -237,7 +289,7 @@ BUGS = {
     "column minus row": (
         "denoising_loss",
         lambda network, xt, t, eps: (network(xt, t)[:, 0] - eps).square().mean(),
-        "look at the shapes",
+        "and at their shapes",
     ),
     "column times row": (
         "diffuse",
@@ -343,6 +395,75 @@ def of_v(signal, noise):
     )
 
 
+def from_the_notebook(data, s, xt, t):
+    """Uses a constant of the notebook, in place of the schedule and of t."""
+    return lib.DataDenoiser(data, S)(xt, 30)
+
+
+def starting_from(start, fresh=lambda x, g: torch.randn(x.shape, generator=g)):
+    """A sampler with another start, or with other fresh noise."""
+
+    @torch.no_grad()
+    def my_sample(denoiser, s, n, generator):
+        x = start((n, denoiser.n_dim), generator)
+        for t in range(s.n_steps, 0, -1):
+            z = fresh(x, generator).expand(x.shape)
+            x = sampling.reverse_step(s, x, t, denoiser(x, t), z, s.sigma)
+        return x
+
+    return my_sample
+
+
+def normal(shape, generator):
+    return torch.randn(shape, generator=generator)
+
+
+@torch.no_grad()
+def with_the_notebooks_schedule(denoiser, s, n, generator):
+    x = torch.randn(n, denoiser.n_dim, generator=generator)
+    for t in range(s.n_steps, 0, -1):
+        z = torch.randn(x.shape, generator=generator)
+        x = sampling.reverse_step(S, x, t, denoiser(x, t), z, S.sigma)
+    return x
+
+
+def in_cells(edges, clamp=math.inf, scale=1.0):
+    """The total variation on other cells."""
+
+    def my_tv(x, y):
+        p, q = (
+            np.histogram2d(*np.clip(scale * np.asarray(v), -clamp, clamp).T, bins=(edges, edges))[0]
+            / len(v)
+            for v in (x, y)
+        )
+        return (np.abs(p - q).sum() + abs(p.sum() - q.sum())) / 2
+
+    return my_tv
+
+
+def joint_range(x, y):
+    z = np.concatenate([x, y])
+    return in_cells(np.linspace(z.min(), z.max(), 41))(x, y)
+
+
+def one_column(s, x0, t, eps):
+    """Serves rows with their own t, of one coordinate."""
+    a = s.alpha_bar[t]
+    if isinstance(t, int):
+        return a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return (a.sqrt() * x0[:, 0] + (1 - a).sqrt() * eps[:, 0])[:, None].expand(x0.shape)
+
+
+def some_rows_of_b(a, b, share):
+    k = round(share * len(a))
+    return torch.cat([b[:k], a[k:]])
+
+
+def noisy_mix(a, b, share):
+    fresh = torch.randn(a.shape) * (2 * share * (1 - share)) ** 0.5
+    return (1 - share) * a + share * b + fresh
+
+
 def upwards(denoiser, s, n, generator):
     x = torch.randn(n, denoiser.n_dim, generator=generator)
     for t in range(1, s.n_steps + 1):
@@ -361,7 +482,8 @@ WRONG = {
         (mean_x0, "Asked is the noise"),
         (nearest, "nearest point alone"),
         (wide, "right width"),
-        (pooled, "the one point 0.6"),
+        (pooled, "Do the weights add up to 1"),
+        (from_the_notebook, "come from the schedule that is given"),
         (first_axis, "With two coordinates"),
         (
             lambda data, s, xt, t: lib.predict_eps(s, xt, t, data.mean(0, keepdim=True) + 0 * xt),
@@ -379,7 +501,17 @@ WRONG = {
     "denoising_loss": [
         (lambda n, xt, t, eps: (n(xt, t) - eps).square().sum(), "The mean square of eps"),
         (lambda n, xt, t, eps: (n(xt, t) - eps).abs().mean(), "The mean square of eps"),
-        (lambda n, xt, t, eps: (n(xt, t) - eps).square().mean().item(), "no gradient"),
+        (lambda n, xt, t, eps: loss(n, xt, t, eps).item(), "neither copied nor detached"),
+        (lambda n, xt, t, eps: loss(n, xt, t, eps).detach().requires_grad_(), "neither copied"),
+        (
+            lambda n, xt, t, eps: torch.tensor(loss(n, xt, t, eps).item(), requires_grad=True),
+            "neither copied",
+        ),
+        (
+            lambda n, xt, t, eps: loss(lambda *a: n(*a).data.requires_grad_(), xt, t, eps),
+            "neither copied",
+        ),
+        (lambda n, xt, t, eps: (n(xt, t) + eps).square().mean(), "things that are subtracted"),
         (lambda n, xt, t, eps: (n(xt, t) - eps).square(), "must be one number"),
         (lambda n, xt, t, eps: (n(t, xt) - eps).square().mean(), "in this order"),
         (lambda n, xt, t, eps: (n(eps, t) - eps).square().mean(), "asked for xt and t"),
@@ -404,6 +536,8 @@ WRONG = {
             lambda s, x0, t, eps: lib.diffuse(s, x0, int(torch.as_tensor(t).max()), eps),
             "factor of its own t",
         ),
+        (one_column, "factor of its own t"),
+        (lambda s, x0, t, eps: lib.diffuse(S, x0, t, eps), "With another schedule"),
     ],
     "diffuse_step": [
         (step_with(lambda s, t: 1, lambda s, t: s.beta[t].sqrt()), "is not scaled"),
@@ -419,6 +553,7 @@ WRONG = {
             step_with(lambda s, t: s.alpha[t].sqrt(), lambda s, t: -s.beta[t].sqrt()),
             "with the wrong sign",
         ),
+        (lambda s, x, t, eps: lib.diffuse_step(S, x, t, eps), "With another schedule"),
         (
             lambda s, x, t, eps: lib.diffuse_step(s, x, t, eps.flip(0)),
             "every point treated by itself",
@@ -442,6 +577,7 @@ WRONG = {
     "frechet": [
         (lambda x, y: (x.mean() - y.mean()) ** 2 + (x.var() - y.var()) ** 2, "compares variances"),
         (lambda x, y: (x.mean() - y.mean()).abs() + (x.std() - y.std()).abs(), "be squared"),
+        (lambda x, y: math.hypot(x.mean() - y.mean(), x.std() - y.std()), "a root too much"),
         (lambda x, y: (x.std() - y.std()) ** 2, "3 apart"),
         (lambda x, y: (x.mean() - y.mean()) ** 2, "times as wide"),
         (lambda x, y: metrics.wasserstein(x, y) ** 2, "times as wide"),
@@ -468,6 +604,11 @@ WRONG = {
     "judge": [
         (lambda generate, data: metrics.wasserstein(generate(data), data), "from all data"),
         (lambda generate, data: metrics.wasserstein(data[::2], data[1::2]), "never calls generate"),
+        (lambda generate, data: metrics.wasserstein(generate(data[:500]), data), "too good a mark"),
+        (
+            lambda generate, data: metrics.wasserstein(generate(data[:750]), data[250:]),
+            "too good a mark",
+        ),
         (lambda generate, data: 2 * judge(generate, data), "is off by 1 everywhere gets"),
         (lambda generate, data: judge(lambda x: generate(x + 1), data), "some rows of data"),
         (lambda generate, data: float(len(generate(data[:0]))), "some rows of data"),
@@ -477,12 +618,14 @@ WRONG = {
         (0.8, "What undoes"),
         (1.118, "no noise out"),
         (0, "only a small share"),
-        (1, "moves the point"),
+        (1, "by what had it been shrunk"),
     ],
     "mix": [
         (lambda a, b, share: (1 - share) * a + share * b, "its variance is 0.6"),
         (lambda a, b, share: share**0.5 * a + (1 - share) ** 0.5 * b, "it must be a"),
         (lambda a, b, share: a if share < 0.5 else b, "has no part"),
+        (some_rows_of_b, "are still a's or b's"),
+        (noisy_mix, "two answers"),
         (
             lambda a, b, share: torch.where(torch.rand(a.shape[1]) < share, b, a).flip(0),
             "it must be a",
@@ -504,7 +647,8 @@ WRONG = {
         ((0.996, 0.99), "At t = 60, 0.99 is too sure"),
     ],
     "own_data": [
-        (own(lambda u: u[:, :1]), "where (3, 2)"),
+        (own(lambda u: u[:, :1]), "where (5, 2)"),
+        (lambda n: torch.rand(n, 3), "returns shape (5, 3) where (5, 2) should come out."),
         (lambda n: lib.spiral_lattice(n), "the same points"),
         (own(lambda u: u * torch.tensor([1.0, 0.0])), "does not vary"),
         (own(lambda u: u.round()), "repeated"),
@@ -514,7 +658,7 @@ WRONG = {
     "own_density": [
         ((triangle, lambda x: 2 * triangle_density(x)), "gives 2.000"),
         ((triangle, lambda x: triangle_density(x - 0.5)), "disagree, most of all near"),
-        ((lambda n: triangle(n)[:, 0], triangle_density), "where (3, 1)"),
+        ((lambda n: triangle(n)[:, 0], triangle_density), "where (5, 1)"),
         ((triangle, lambda x: triangle_density(x)[:, None]), "where (20001,)"),
         ((lambda n: 5 * triangle(n), triangle_density), "narrower tails"),
         ((lambda n: -5 * triangle(n), triangle_density), "narrower tails"),
@@ -527,6 +671,9 @@ WRONG = {
         (back_with(lambda s, t: s.beta[t] / (1 - s.alpha[t]).sqrt()), "where alpha_bar belongs"),
         (back_with(right_share, undo=lambda s, t: s.alpha[t].sqrt()), "must be undone"),
         (back_with(right_share, sigma=lambda s, t: 0), "is missing"),
+        (back_with(right_share, sigma=lambda s, t: s.sigma[t - 1]), "by the value for t - 1"),
+        (back_with(right_share, lambda s, t: s.alpha[t - 1] ** -0.5), "by the value for t - 1"),
+        (lambda s, *arguments: reverse_step(S, *arguments), "With another schedule"),
         (back_with(right_share, sigma=lambda s, t: s.sigma_posterior[t]), "too little"),
         (
             lambda *args: reverse_step(*args) + 0.1 * (args[2] == 1) * args[4],
@@ -543,6 +690,13 @@ WRONG = {
         (upwards, "first at t = 1 and last at t = 20"),
         (loop(last=10), "asked 10 times"),
         (lambda d, s, n, g: lib.sample(d, s, n), "draw all noise from it"),
+        (lambda d, s, n, g: sample(d, s, n, torch.Generator()), "Another seed"),
+        (starting_from(lambda shape, g: torch.zeros(shape)), "must be pure noise"),
+        (starting_from(lambda shape, g: torch.rand(shape, generator=g)), "must be pure noise"),
+        (starting_from(lambda shape, g: 3 + 0 * normal(shape, g)), "must be pure noise"),
+        (starting_from(normal, lambda x, g: normal((len(x), 1), g)), "noise of its own"),
+        (starting_from(normal, lambda x, g: normal((1, x.shape[1]), g)), "the fresh noise"),
+        (with_the_notebooks_schedule, "one of the schedule that is given"),
         (lambda d, s, n, g: torch.randn(n, d.n_dim, generator=g), "never asks"),
         (lambda d, s, n, g: sample(d, s, n, g)[:, :1], "(3, 1) where (3, 2)"),
     ],
@@ -560,18 +714,29 @@ WRONG = {
         (linear(200, 1e-4, 0.2), "200 steps; 1000"),
     ],
     "time_features": [
-        (lambda t: t[:, None].float(), "as large as 200"),
-        (lambda t: -t[:, None].float(), "as large as 200"),
-        (lambda t: torch.stack([t.sin(), t.cos()]), "wrong axis"),
-        (lambda t: (t[:, None] / 200).round(), "the same features"),
-        (lambda t: t[:, None] / t.max(), "other points' t"),
-        (lambda t: t / 200 - 0.5, "where (1, 1)"),
+        (lambda t: t[:, None].float().expand(-1, 4), "as large as 200"),
+        (lambda t: -t[:, None].float().expand(-1, 4), "as large as 200"),
+        (lambda t: time_features(t).T, "wrong axis"),
+        (lambda t: time_features(100 * (t / 100).round()), "the same features"),
+        (lambda t: t[:, None].expand(-1, 4) / t.max(), "other points' t"),
+        (lambda t: time_features(t)[:, 0], "where (1, 4)"),
+        (lambda t: time_features(t)[:, :2], "returns shape (1, 2) where (1, 4)"),
     ],
     "total_variation": [
         (lambda x, y: 2 * metrics.total_variation(x, y), "counts twice"),
         (counts, "each point twice"),
         (lambda x, y: metrics.total_variation(x, y) + 0.5, "A cloud and itself"),
         (inside_only, "beyond the grid"),
+        (lambda x, y: 0.0 * cells_with_numpy(x, y), "hardly a cell in common"),
+        (joint_range, "fill the same cells"),
+        (in_cells(np.linspace(-2.2, 2.2, 40)), "fill the same cells"),
+        (in_cells(np.linspace(-2, 2, 41)), "fill the same cells"),
+        (in_cells(np.linspace(-2.2, 2.2, 41), clamp=2.19), "beyond the grid on different sides"),
+        (
+            in_cells(np.concatenate([[-1e9], np.linspace(-2.2, 2.2, 41), [1e9]])),
+            "beyond the grid on different sides",
+        ),
+        (in_cells(np.linspace(-2.2, 2.2, 21)), "40 x 40 cells"),
         (lambda x, y: metrics.total_variation(x, y, bins=20), "40 x 40 cells"),
         (metrics.sliced_wasserstein, "all points differ"),
     ],
@@ -588,6 +753,7 @@ WRONG = {
         (of_v(1, 1), "the noise must cancel"),
         (lambda s, xt, t, v: lib.predict_x0(s, xt, t, v), "as if v were the noise"),
         (of_v(1, 0), "v counts too little"),
+        (lambda s, xt, t, v: x0_from_v(S, xt, t, v), "With another schedule"),
         (
             lambda s, xt, t, v: (1 - s.alpha_bar[t]).sqrt() * xt + s.alpha_bar[t].sqrt() * v,
             "leads to the noise",

@@ -15,6 +15,8 @@ from tutorial_lib.oracle import ExactDenoiser
 from tutorial_lib.schedule import NoiseSchedule
 
 SCHEDULE = NoiseSchedule.linear(n_steps=200, beta_min=1e-4, beta_max=0.2)
+# For answers that take their constants from the notebook, not from the schedule they are given.
+OTHER = NoiseSchedule.linear(n_steps=20, beta_min=0.01, beta_max=0.6)
 TRUTH = two_modes().standardized(Standardizer(torch.tensor([0.2]), torch.tensor([0.5])))
 EXACT = ExactDenoiser(TRUTH, SCHEDULE)
 
@@ -70,13 +72,17 @@ def _first_line(error: Exception) -> str:
 def _show(value) -> str:
     """An argument as its reader could type it, if it is short enough for that."""
     if isinstance(value, Tensor):
-        short = f"torch.tensor({np.round(value.numpy(), 4).tolist()})"
-        return short if value.numel() <= 6 else f"<tensor {tuple(value.shape)}>"
+        if value.numel() > 6:
+            return f"<tensor {tuple(value.shape)}>"
+        exact = value.double() if value.is_floating_point() else value  # 0.6 is 0.60000002 else
+        return f"torch.tensor({np.round(exact.numpy(), 4).tolist()})"
     if isinstance(value, NoiseSchedule):
         return "schedule" if value is SCHEDULE else f"<schedule of {value.n_steps} steps>"
     if isinstance(value, Generator):
         return "torch.Generator()"
-    return getattr(value, "__name__", repr(value))
+    if isinstance(value, int | float):
+        return repr(value)
+    return getattr(value, "__name__", f"<{type(value).__name__}>")
 
 
 class Function:
@@ -108,16 +114,23 @@ class Function:
         return value
 
     def tensor(self, *arguments, shape: tuple[int, ...]) -> Tensor:
-        """The call's value, if it is a floating-point tensor of this shape without NaN."""
+        """The call's value in float32, if it is a floating-point tensor of this shape, no NaN."""
         value, call = self(*arguments), self._text(arguments)
         need(isinstance(value, Tensor), f"{call} returns a {type(value).__name__}, not a tensor.")
         found = tuple(value.shape)
-        crossed = found != shape and found == (shape[0], shape[0])
+        crossed = found != shape and found == (shape[0], shape[0]) != (1, 1)
         hint = " A column met a row: look at the shape of each factor." if crossed else ""
         need(found == shape, f"{call} returns shape {found} where {shape} should come out.{hint}")
         need(value.dtype.is_floating_point, f"{call} returns {value.dtype}, not decimal numbers.")
         need(bool(value.isfinite().all()), f"{call} returns NaN or infinite values.")
-        return value.detach()
+        return value.detach().float()
+
+    def same_tensor(self, *arguments, shape: tuple[int, ...]) -> Tensor:
+        """As `tensor`, if a second call gives the same."""
+        value = self.tensor(*arguments, shape=shape)
+        same = "gives two answers to one question: use the noise that it is given, draw none."
+        need(torch.equal(value, self.tensor(*arguments, shape=shape)), f"{self.name} {same}")
+        return value
 
     def number(self, *arguments) -> float:
         return number(self(*arguments), f"{self.name} returns")

@@ -57,11 +57,11 @@ def band_of_40000(answer):
 
 @check("At about this size, a shift begins to stick out of the noise band.")
 def smallest_shift(answer):
-    """About the smallest shift of 10 000 points that W1 finds. The band ends at 0.02."""
+    """About the smallest shift of 10 000 points that W1 finds: 0.018 to 0.035, as rounded."""
     found = number(answer)
     need(found > 0, "A shift is found to the left as well as to the right: give its size.")
-    need(found >= 0.018, "Such a shift mostly stays inside the noise band: it could be chance.")
-    need(found <= 0.035, "That is found, and so are smaller ones: go nearer to the band's end.")
+    need(found >= 0.0179, "Such a shift mostly stays inside the noise band: it could be chance.")
+    need(found <= 0.0351, "That is found, and so are smaller ones: go nearer to the band's end.")
 
 
 @check("Signal and noise add up, and 1 is kept only by data of variance 1.")
@@ -119,7 +119,7 @@ def gaussian_floor(answer):
         "Even the best denoiser has a loss: it does not know the noise for sure.": 0,
         "1 is the loss of one that always answers 0.": 1,
     }
-    _value(answer, float(SCHEDULE.alpha_bar[1:].mean()), 0.004, mistakes)
+    _value(answer, float(SCHEDULE.alpha_bar[1:].mean()), 0.005, mistakes)
 
 
 @check("A fifth is taken out, the shrinking undone, and the fresh noise makes up the spread.")
@@ -130,7 +130,7 @@ def first_step_back(answer):
         "That is x[200] less the share of the noise. What undoes the step's shrinking?": 1 - beta,
         "That undoes the shrinking, but takes no noise out.": (1 - beta) ** -0.5,
         "A step takes out only a small share of the noise.": 0,
-        "A step moves the point: a share of the noise goes.": 1,
+        "A step moves the point: a share of the noise goes. And by what had it been shrunk?": 1,
     }
     _value(answer, (1 - beta) ** 0.5, 0.02, mistakes)
 
