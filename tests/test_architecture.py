@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutorial_lib"
 LAYERS = {
-    "_arguments": -1,  # checks of what callers pass in, used by all
+    "_arguments": -2,  # checks of what callers pass in, used by all
     "_random": -1,  # draws on the right device
     "data": 0,
     "digits": 0,

@@ -122,3 +122,40 @@ def test_a_precision_that_cannot_be_loaded_is_not_saved(folder):
     with pytest.raises(TypeError, match=r"torch.float32 or torch.float64, got torch.bfloat16"):
         checkpoint.save_denoiser(folder / "half", denoiser)
     assert not (folder / "half").exists()
+
+
+def test_what_changes_no_answer_does_not_keep_a_network_from_being_saved(tmp_path):
+    one, path = MAKERS["v"](), tmp_path / "v"
+    one.layers[3] = one.layers[1]
+    one.eval().requires_grad_(False)
+    one.note = "a good one"
+    vector = torch.nn.utils.parameters_to_vector(one.parameters())
+    torch.nn.utils.vector_to_parameters(vector, one.parameters())  # one piece of memory
+    checkpoint.save_denoiser(path, one)
+    xt = torch.randn(9, 2, generator=seeded())
+    assert torch.equal(checkpoint.load_denoiser(path)(xt, 3), one(xt, 3))
+
+
+def test_a_run_whose_weights_have_gone_wrong_is_put_back(tmp_path):
+    trainer = make()
+    list(trainer.run(steps=2))
+    checkpoint.save_trainer(tmp_path / "run", trainer)
+    before = everything(trainer)
+    trainer.network.layers[0].weight.data.fill_(torch.nan)
+    trainer.losses.clear()
+    checkpoint.resume_trainer(tmp_path / "run", trainer)
+    assert everything(trainer) == before
+
+
+def test_a_run_with_a_frozen_layer_is_resumed(tmp_path):
+    whole, first, second = make(), make(), make()
+    for trainer in (whole, first, second):
+        trainer.network.layers[0].requires_grad_(False)
+    list(whole.run(steps=5))
+    list(first.run(steps=3))
+    for _ in range(2):  # also one that was resumed
+        checkpoint.save_trainer(tmp_path / "run", first)
+        checkpoint.resume_trainer(tmp_path / "run", second)
+        first = second
+    list(second.run(steps=2))
+    assert same(second, whole)

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load, save
 from trainers import make, seeded
 
-from tutorial_lib import Denoiser, NoiseSchedule, VDenoiser, checkpoint
+from tutorial_lib import Denoiser, NoiseSchedule, Trainer, VDenoiser, checkpoint
 
 SCHEDULE = NoiseSchedule.linear(20)
 
@@ -404,6 +404,150 @@ def test_only_networks_that_can_be_made_anew_are_saved(old):
     for network in (Other(1, 20, 4), torch.nn.Linear(1, 1)):
         with pytest.raises(TypeError, match="must be a Denoiser or a VDenoiser, got a"):
             checkpoint.save_denoiser(old, network)
+
+
+class Linear(torch.nn.Linear):
+    pass
+
+
+def tie(network):
+    network.layers[4].weight = network.layers[2].weight
+
+
+def widen(network):
+    network.layers[2], network.layers[4] = torch.nn.Linear(20, 30), torch.nn.Linear(30, 20)
+
+
+def another_schedule(network):
+    network.schedule = NoiseSchedule.linear(20, 0.001)
+
+
+MODIFIED = {
+    "another activation": (
+        lambda n: n.layers.__setitem__(1, torch.nn.SiLU()),
+        "layers.1 must be torch.nn.modules.activation.ReLU(inplace=True), as VDenoiser makes it, "
+        "got torch.nn.modules.activation.SiLU()",
+    ),
+    "a kind of layer with the old name": (
+        lambda n: n.layers.__setitem__(2, Linear(20, 20)),
+        "layers.2 must be torch.nn.modules.linear.Linear(in_features=20, ",
+    ),
+    "a layer more": (
+        lambda n: n.layers.append(torch.nn.Dropout(0.1)),
+        "layers.7 must be left out, as VDenoiser makes it, got torch.nn.modules.dropout.Dropout",
+    ),
+    "a layer less": (lambda n: n.layers.__delitem__(6), "got nothing"),
+    "no layers": (lambda n: setattr(n, "layers", torch.nn.Identity()), "layers must be"),
+    "wider layers": (widen, "out_features=20, bias=True), as VDenoiser makes it, got"),
+    "a wider matrix": (
+        lambda n: setattr(n.layers[0].weight, "data", torch.ones(20, 3)),
+        "layers.0.weight must be of ((20, 2), torch.float32), got ((20, 3), torch.float32)",
+    ),
+    "another width": (lambda n: setattr(n, "n_hidden", 9), "out_features=9, bias=True), as"),
+    "no bias": (lambda n: setattr(n.layers[2], "bias", None), "out_features=20, bias=False)"),
+    "no matrix": (
+        lambda n: setattr(n.layers[2], "weight", None),
+        "['layers.2.weight'] are missing",
+    ),
+    "a parameter more": (
+        lambda n: setattr(n, "gain", torch.nn.Parameter(torch.ones(1))),
+        "['gain'] too many",
+    ),
+    "a layer in double precision": (
+        lambda n: n.layers[2].double(),
+        "layers.2.bias must be of ((20,), torch.float32), got ((20,), torch.float64)",
+    ),
+    "the others in double precision": (
+        lambda n: (n.double(), n.layers[2].float()),
+        "layers.2.bias must be of ((20,), torch.float64), got ((20,), torch.float32)",
+    ),
+    "another schedule": (another_schedule, "alpha_bar must follow from the schedule, got other"),
+    "coarser constants": (lambda n: n.half().float(), "alpha_bar must follow from the schedule"),
+    "tied weights": (tie, "layers.4.weight must have memory of its own, got that of "),
+}
+
+
+@pytest.mark.parametrize("change", MODIFIED)
+def test_a_network_that_its_class_would_not_bring_back_is_not_saved(change, old):
+    network = VDenoiser(1, SCHEDULE, 20, generator=seeded())
+    modify, message = MODIFIED[change]
+    modify(network)
+    with pytest.raises(ValueError) as error:
+        checkpoint.save_denoiser(old, network)
+    assert message in str(error.value)
+    if "memory" not in message:
+        assert str(error.value).startswith("denoiser")
+
+
+@pytest.mark.parametrize("part", ["network", "average"])
+@pytest.mark.parametrize("change", MODIFIED)
+def test_a_training_run_of_such_a_network_is_not_saved(change, part, old):
+    network = VDenoiser(1, SCHEDULE, 20, generator=seeded())
+    trainer = Trainer(network, torch.randn(9, 1, generator=seeded()), SCHEDULE)
+    modify, message = MODIFIED[change]
+    modify(getattr(trainer, part))
+    with pytest.raises(ValueError) as error:
+        checkpoint.save_trainer(old, trainer)
+    assert message in str(error.value)
+    assert part in str(error.value)
+
+
+@pytest.mark.parametrize("change", ["another activation", "tied weights"])
+def test_a_training_run_of_a_network_modified_before_it_began_is_not_saved(change, old):
+    network = VDenoiser(1, SCHEDULE, 20, generator=seeded())
+    modify, message = MODIFIED[change]
+    modify(network)
+    trainer = Trainer(network, torch.randn(9, 1, generator=seeded()), SCHEDULE)
+    list(trainer.run(steps=2))
+    with pytest.raises(ValueError) as error:
+        checkpoint.save_trainer(old, trainer)
+    assert message in str(error.value)
+
+
+def test_an_average_in_another_precision_than_the_network_is_not_saved(old):
+    trainer = make()
+    trainer.network.double()
+    with pytest.raises(ValueError, match=r"trainer\.average must be made like the network"):
+        checkpoint.save_trainer(old, trainer)
+
+
+def test_nothing_is_resumed_into_a_modified_network(tmp_path):
+    twin = make()
+    checkpoint.save_trainer(tmp_path / "run", twin)
+    twin.network.layers[1] = torch.nn.SiLU()
+    before = everything(twin)
+    with pytest.raises(ValueError, match=r"trainer\.network\.layers\.1 must be .*ReLU"):
+        checkpoint.resume_trainer(tmp_path / "run", twin)
+    assert everything(twin) == before
+
+
+@pytest.mark.parametrize("call", [checkpoint.save_trainer, checkpoint.resume_trainer])
+def test_a_network_is_not_taken_for_a_trainer(call, old):
+    for given in (Denoiser(1, 20, 4), None):
+        name = type(given).__name__
+        with pytest.raises(TypeError, match=f"trainer must be a Trainer, got a {name}"):
+            call(old, given)
+
+
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [
+        (lambda t: t.losses.clear(), "got 0 where Adam has made 3"),
+        (lambda t: t.losses.pop(), "got 2 where Adam has made 3"),
+        (lambda t: t.losses.append(1.0), "got 4 where Adam has made 3"),
+        (lambda t: t.optimizer.state.clear(), "got 3 where Adam has made 0"),
+        (
+            lambda t: t.optimizer.state[t.network.layers[0].bias]["step"].fill_(1),
+            "got 3 where Adam has made 1 or 3",
+        ),
+    ],
+)
+def test_losses_that_are_not_one_for_each_step_are_not_saved(change, counts, old):
+    trainer = make()
+    list(trainer.run(steps=3))
+    change(trainer)
+    with pytest.raises(ValueError, match=f"trainer.losses must be one for each step, {counts}"):
+        checkpoint.save_trainer(old, trainer)
 
 
 def test_an_interrupt_while_writing_leaves_the_old_file(old, trainer, monkeypatch):

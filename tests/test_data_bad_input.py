@@ -1,9 +1,11 @@
 """Toy data: what is refused, and with which words."""
 
+import numpy as np
 import pytest
 import torch
 
 from tutorial_lib import (
+    Denoiser,
     Mixture,
     Standardizer,
     gaussian_mixture,
@@ -108,6 +110,7 @@ def test_densities_refuse_other_shapes(density, shape):
         ([0.5, 0.6], [[0.0], [1.0]], [[1.0], [1.0]], "weight must be >= 0 and sum to 1"),
         ([1.5, -0.5], [[0.0], [1.0]], [[1.0], [1.0]], "weight must be >= 0 and sum to 1"),
         ([1.0], [[0.0], [1.0]], [[1.0], [1.0]], r"weight must have shape \(k,\)"),
+        ([1.0], [[]], [[]], "n_dim >= 1"),
         ([0.5, 0.5], [0.0, 1.0], [1.0, 1.0], r"mean \(k, n_dim\)"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0]], "std must be positive and have mean's shape"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [0.0]], "std must be positive"),
@@ -142,3 +145,35 @@ def test_a_mixture_of_lists_is_that_of_tensors():
     one, other = Mixture(*lists), Mixture(*(torch.tensor(v, dtype=torch.float64) for v in lists))
     x = torch.linspace(-3, 3, 7)[:, None]
     assert torch.equal(one.density(x), other.density(x))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [gaussian_mixture, ramp, spiral, lambda n, generator: Denoiser(1, 9, 4, generator=generator)],
+)
+@pytest.mark.parametrize("generator", [0, "0", np.random.default_rng(0)])
+def test_a_seed_is_no_generator(draw, generator):
+    with pytest.raises(TypeError, match=r"generator must be a torch.Generator or None, got"):
+        draw(5, generator=generator)
+
+
+@pytest.mark.parametrize(
+    "mean, std, error, message",
+    [
+        (torch.zeros(2), torch.tensor([1.0, 0.0]), ValueError, "std must be positive"),
+        (torch.zeros(2), torch.tensor([1.0, -1.0]), ValueError, "std must be positive"),
+        (torch.zeros(1, 2), torch.ones(1, 2), ValueError, r"of shape \(n_dim,\)"),
+        (torch.zeros(2), torch.ones(1), ValueError, "mean and std must have the same shape"),
+        (torch.zeros(2), torch.ones(2) / 0, ValueError, "std must be finite"),
+        (torch.ones(2) / 0, torch.ones(2), ValueError, "mean must be finite"),
+        ([0.0], [1.0], TypeError, "mean must be a tensor"),
+    ],
+)
+def test_standardizer_refuses_what_cannot_be_undone(mean, std, error, message):
+    with pytest.raises(error, match=message):
+        Standardizer(mean, std)
+
+
+def test_fit_refuses_data_whose_mean_is_too_large_for_their_precision():
+    with pytest.raises(ValueError, match="must be finite"):
+        Standardizer.fit(torch.tensor([[3e38], [2e38]]))

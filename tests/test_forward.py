@@ -163,3 +163,23 @@ def test_what_is_no_tensor_is_named(function, what, schedule):
         function(schedule, torch.zeros(4, 1), 1, what)
     with pytest.raises(TypeError, match=r"^\w+ must be a tensor, got a (list|float|NoneType)"):
         function(schedule, what, 1, torch.zeros(4, 1))
+
+
+@pytest.mark.parametrize("function", [diffuse, diffuse_step, predict_x0, predict_eps])
+def test_a_number_of_steps_is_no_schedule(function):
+    x = torch.zeros(4, 1)
+    with pytest.raises(TypeError, match="schedule must be a NoiseSchedule, got 200"):
+        function(200, x, 3, x)
+    with pytest.raises(TypeError, match="schedule must be a NoiseSchedule, got 200"):
+        score_from_eps(200, 3, x)
+
+
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.int64]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_t_may_be_of_any_integer_type(dtype, schedule, generator):
+    """uint8 would count as a mask, and with T + 1 rows nothing would fail."""
+    x0, eps = torch.randn(2, 201, 1, generator=generator)
+    t = torch.full((201,), 5)
+    assert torch.equal(diffuse(schedule, x0, t.to(dtype), eps), diffuse(schedule, x0, t, eps))

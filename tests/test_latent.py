@@ -201,8 +201,10 @@ def test_guidance_goes_beyond_the_answer_with_the_label_by_its_weight():
 def test_data_to_fit_must_be_of_equal_length():
     image, label = torch.zeros(20, 784), torch.zeros(50).long()
     for data in ((image, label), (label, image)):
-        with pytest.raises(ValueError, match=r"equal length, got lengths \[20, 50\]"):
+        with pytest.raises(ValueError, match=r"equal length >= 1, got lengths \[20, 50\]"):
             latent.fit(torch.nn.Linear(1, 1), torch.nn.functional.mse_loss, *data, steps=1)
+    with pytest.raises(ValueError, match=r"equal length >= 1, got lengths \[0\]"):
+        latent.fit(torch.nn.Linear(1, 1), torch.nn.functional.mse_loss, image[:0], steps=1)
 
 
 def test_only_a_denoiser_with_classes_can_be_guided():
@@ -342,6 +344,7 @@ def test_the_judge_is_reproducible(data):
         ({"steps": 0}, "steps must be at least 1"),
         ({"steps": 1, "batch_size": 0}, "batch_size must be at least 1"),
         ({"steps": 1, "learning_rate": 0}, "learning_rate must be"),
+        ({"steps": 1, "batch_size": 2**24}, "batch_size = 1.68e.07 asks for"),
     ],
 )
 def test_fit_refuses_bad_numbers_before_any_work(data, bad, message):
@@ -356,3 +359,18 @@ def test_images_and_latents_of_other_sizes_are_errors():
         autoencoder.encode(torch.zeros(3, 28))
     with pytest.raises(ValueError, match=r"z must have shape \(n, 2\)"):
         autoencoder.decode(torch.zeros(3, 3))
+
+
+def test_a_loss_that_is_not_finite_stops_the_fit_before_the_step(data):
+    autoencoder = latent.Autoencoder(2, generator=seeded())
+    image = torch.full((4, 784), float("nan"))
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 1"):
+        list(latent.fit(autoencoder, latent.reconstruction_loss, image, steps=2))
+    assert all(weight.isfinite().all() for weight in autoencoder.parameters())
+
+
+def test_frechet_distance_is_never_below_0():
+    x = torch.randn(50, 20, generator=seeded())
+    assert all(
+        metrics.frechet_distance(scale * x, scale * x) >= 0 for scale in (0.1, 1.0, 7.0, 1e3)
+    )

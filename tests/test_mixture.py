@@ -100,3 +100,9 @@ def test_each_of_many_components_is_drawn_with_its_weight(generator):
     weight, mean = torch.tensor([0.1, 0.4, 0.2, 0.3]), torch.tensor([[0.0], [10], [20], [30]])
     x = Mixture(weight, mean, torch.ones(4, 1)).sample(N, generator=generator)
     assert_shares((x / 10).round().flatten().int().bincount(), weight)
+
+
+def test_a_component_of_weight_0_is_never_drawn(generator):
+    """Also where the others sum to a little less than 1."""
+    mixture = Mixture([0.9999991, 0.0], [[0.0], [9.0]], [[0.1], [0.1]])
+    assert mixture.sample(4_000_000, generator=generator).max() < 2

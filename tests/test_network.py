@@ -233,3 +233,15 @@ def test_made_on_another_device_it_takes_no_random_numbers_from_this_one():
 def test_points_of_another_precision_are_refused_by_name():
     with pytest.raises(TypeError, match=r"xt must be torch.float32 like the weights, got torch.fl"):
         Denoiser(2, 9, 4)(torch.zeros(3, 2, dtype=torch.float64), 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.uint16])
+def test_the_v_network_takes_t_of_any_integer_type(dtype, schedule, generator):
+    denoiser, xt = VDenoiser(1, schedule, 8, generator=generator), torch.ones(201, 1)
+    t = torch.full((201,), 5)
+    assert torch.equal(denoiser(xt, t.to(dtype)), denoiser(xt, t))
+
+
+def test_a_size_of_eight_bits_counts_like_any_other():
+    denoiser = Denoiser(np.uint8(100), 20, np.uint8(100), frequencies=[1, 2])
+    assert denoiser.layers[0].weight.shape == (100, 501)

@@ -10,6 +10,7 @@ from tutorial_lib import (
     ExactDenoiser,
     Mixture,
     diffuse,
+    predict_eps,
     predict_x0,
 )
 
@@ -123,3 +124,25 @@ def test_data_in_another_precision_serve_as_well(schedule, generator):
     data, xt = torch.randn(9, 2, generator=generator), torch.randn(4, 2, generator=generator)
     single, double = (DataDenoiser(data.to(dtype), schedule) for dtype in (None, torch.float64))
     assert torch.equal(single(xt, 50), double(xt, 50))
+
+
+@pytest.mark.parametrize("shift", [0, 10, 100])
+def test_data_far_from_the_origin_are_denoised_as_exactly(shift, schedule, generator):
+    data = torch.randn(500, 2, generator=generator) + shift
+    eps = torch.randn(100, 2, generator=generator)
+    xt = diffuse(schedule, data[:100], 1, eps)
+    weight = torch.distributions.Normal(
+        schedule.alpha_bar[1].double().sqrt() * data.double(),
+        (1 - schedule.alpha_bar[1].double()).sqrt(),
+    )
+    share = weight.log_prob(xt.double()[:, None]).sum(2).softmax(1)
+    right = predict_eps(schedule, xt.double(), 1, share @ data.double())
+    assert torch.allclose(DataDenoiser(data, schedule)(xt, 1), right.float(), atol=1e-3)
+
+
+def test_the_data_denoiser_answers_in_the_precision_it_is_asked_in(schedule):
+    for dtype in (torch.float16, torch.float32, torch.float64):
+        assert (
+            DataDenoiser(torch.ones(3, 1), schedule)(torch.zeros(2, 1, dtype=dtype), 3).dtype
+            == dtype
+        )

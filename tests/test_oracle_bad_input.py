@@ -80,3 +80,12 @@ def test_one_row_has_no_standard_error(exact):
         denoising_loss(exact, exact.schedule, two_modes().sample(1), 5)
     loss, error = denoising_loss(exact, exact.schedule, two_modes().sample(2), 5)
     assert loss > 0 and error > 0
+
+
+def test_a_number_of_steps_is_no_schedule():
+    for call in (
+        lambda: ExactDenoiser(two_modes(), 200),
+        lambda: DataDenoiser(torch.ones(2, 1), 200),
+    ):
+        with pytest.raises(TypeError, match="schedule must be a NoiseSchedule, got 200"):
+            call()

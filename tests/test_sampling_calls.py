@@ -221,3 +221,19 @@ def test_single_steps_refuse_shapes_that_would_broadcast(shape):
 def test_samples_come_in_the_precision_of_the_network(draw, dtype):
     denoiser = Denoiser(1, 7, 4, generator=seeded()).to(dtype)
     assert draw(denoiser, SHORT, 3, generator=seeded()).dtype == dtype
+
+
+@both
+def test_a_seed_is_no_generator(draw):
+    with pytest.raises(TypeError, match=r"generator must be a torch.Generator or None, got 0"):
+        draw(shrink, SHORT, 4, n_dim=1, generator=0)
+
+
+def test_a_step_needs_a_schedule():
+    x = torch.zeros(3, 1)
+    for step in (
+        lambda: reverse_step(7, x, 3, x, x, SHORT.sigma),
+        lambda: ddim_step(7, x, 3, 2, x),
+    ):
+        with pytest.raises(TypeError, match="schedule must be a NoiseSchedule, got 7"):
+            step()

@@ -22,6 +22,7 @@ from tutorial_lib import scrubber
 from tutorial_lib.scrubber import encode
 from tutorial_lib.scrubber.arguments import text
 from tutorial_lib.scrubber.player import caption, specify
+from tutorial_lib.scrubber.strip import film_strip
 
 RNG = np.random.default_rng(0)
 F = 12
@@ -104,6 +105,37 @@ def test_a_fine_curve_is_thinned_without_bending_it():
     line = panel.tracks["line0"].values
     assert line.shape == (2, 160)
     np.testing.assert_allclose(line[0], np.sin(np.linspace(-3, 3, 160)), atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 3e-5, 4e4])
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "g"])
+def test_every_precision_is_drawn_as_exactly_as_it_is(kind, scale, shown):
+    line = np.linspace(-scale, scale, 50).astype(kind)
+    _, [tracks] = content(shown(scrubber.curves({"a": np.stack([line] * 3)})))
+    drawn = line.astype(float)  # numpy would compare in half precision, too
+    np.testing.assert_allclose(tracks["line0"][0], drawn, atol=0.51 * 2 * scale / 2047)
+
+
+def test_images_and_points_of_half_precision_are_exact_to_half_a_level(shown):
+    image = RNG.random((3, 1, 4, 4)).astype(np.float16).astype(float)
+    _, [tracks] = content(shown(scrubber.images(image.astype(np.float16))))
+    np.testing.assert_allclose(tracks["pixels"], image, atol=0.5001 / 63)
+    xy = (1e-4 * RNG.random((3, 9, 2))).astype(np.float16).astype(float)
+    _, [tracks] = content(shown(scrubber.points(xy.astype(np.float16), limits=(0, 1e-4))))
+    np.testing.assert_allclose(tracks["xy"], xy, atol=0.5001 * 1.2e-4 / 1023)
+
+
+@pytest.mark.parametrize("value", [4e15, -4e15, 1e99])
+def test_the_limits_around_a_constant_curve_grow_with_its_value(value):
+    lo, hi = scrubber.curves({"a": np.full((3, 4), value)}).options["y_limits"]
+    assert hi - lo == pytest.approx(0.1 * abs(value))
+    assert (lo + hi) / 2 == pytest.approx(value)
+
+
+def test_the_limits_around_a_small_constant_curve_are_half_a_unit_away():
+    for value in (0, 3):
+        panel = scrubber.curves({"a": np.full((3, 4), value)})
+        assert panel.options["y_limits"] == [value - 0.5, value + 0.5]
 
 
 @given(
@@ -268,6 +300,24 @@ def test_every_strip_is_small_enough(left, right, shown):
     assert len(png) <= 60_000
 
 
+TALL = {
+    "a column of images": (lambda: scrubber.images(RNG.random((5, 100, 28, 28)), columns=1), None),
+    "a line of pixels": (lambda: scrubber.images(np.zeros((3, 1, 400, 1))), None),
+    "a hair": (lambda: scrubber.images(np.zeros((3, 1, 4000, 1))), None),
+    "a flat line": (lambda: scrubber.images(np.zeros((3, 1, 1, 4000))), None),
+    "one frame of noise": (lambda: scrubber.images(RNG.random((3, 100, 28, 28))), [0]),
+    "two frames of noise": (lambda: scrubber.images(RNG.random((3, 100, 28, 28))), [0, 1]),
+}
+
+
+@pytest.mark.parametrize(("panel", "strip"), TALL.values(), ids=TALL.keys())
+def test_every_strip_is_small_enough_whatever_the_shape(panel, strip):
+    both = (panel(), panel())
+    png = film_strip(both, specify(both, None, "t", "", None, None, 40, strip))
+    assert len(png) <= 60_000
+    assert PIL.Image.open(io.BytesIO(png)).height <= 1800
+
+
 def size(outputs):
     return len(json.dumps(outputs))
 
@@ -304,6 +354,30 @@ def test_single_precision_finds_its_frames(shown):
     assert spec["start"] == 3 and spec["strip"] == [1, 11]
 
 
+def test_a_t_of_many_digits_finds_its_frames(shown):
+    t = np.arange(-1, 1.05, 0.1)  # the one in the middle is -2e-16
+    spec = content(shown(scrubber.bars(RNG.normal(size=(21, 9))), t=t, start=0))[0]
+    assert spec["start"] == 10
+
+
+@pytest.mark.parametrize(
+    ("t", "start"),
+    [
+        ([0, 1e-9, 2e-9], 1.4e-9),
+        (np.geomspace(1e-9, 1e-7, 3), 1.4e-9),
+        ([100_000, 100_001, 100_002], 100_000.4),
+    ],
+)
+def test_what_lies_between_two_values_of_t_is_none_of_them(t, start):
+    with pytest.raises(ValueError, match="start asks for t = "):
+        specify([scrubber.bars(SAMPLES[:3])], t, "t", "", start, None, 40)
+
+
+def test_a_t_of_long_doubles_is_taken(shown):
+    t = np.linspace(0, 1, F, dtype=np.longdouble)
+    assert content(shown(BARS, t=t))[0]["t"] == t.astype(float).tolist()
+
+
 # ---- bad arguments -------------------------------------------------------------------------------
 
 BARS = scrubber.bars(SAMPLES)
@@ -325,6 +399,12 @@ LINE = np.ones((F, 9))
         (lambda: scrubber.bars(SAMPLES, bins=9.5), TypeError, "bins is 9.5"),
         (lambda: scrubber.bars(SAMPLES, limits=(3, -3)), ValueError, "limits.*low < high"),
         (lambda: scrubber.bars(SAMPLES, limits=3), TypeError, "limits is 3"),
+        (lambda: scrubber.bars(1e101 * SAMPLES), ValueError, r"samples.* beyond 1e\+100"),
+        (
+            lambda: scrubber.curves({"a": [[-1.7e308, 1.7e308]] * 2}),
+            ValueError,
+            r"y\['a'\] holds .* beyond 1e\+100",
+        ),
         (lambda: scrubber.bars(SAMPLES, curve=LINE[:5]), ValueError, "samples has 12, curve has 5"),
         (lambda: scrubber.bars(SAMPLES, curve=-LINE), ValueError, "curve .*negative"),
         (lambda: scrubber.bars(SAMPLES, title=3), TypeError, "title is 3; allowed: text"),
@@ -348,8 +428,17 @@ LINE = np.ones((F, 9))
         ),
         (lambda: scrubber.curves({"a": LINE}, labels=["b"]), ValueError, "names of its own"),
         (lambda: scrubber.curves({3: LINE}), TypeError, "label of y is 3"),
+        (lambda: scrubber.curves([LINE] * 2, labels="ab"), TypeError, "labels is 'ab'"),
+        (lambda: scrubber.curves([LINE], labels=1), TypeError, "labels is 1"),
         (lambda: scrubber.points(SAMPLES), ValueError, r"xy has the shape .*\(F, n, 2\)"),
         (lambda: scrubber.points(PATH, trails=-1), ValueError, "trails is -1"),
+        (
+            lambda: scrubber.points(PATH, limits=(-1e308, 1e308)),
+            ValueError,
+            r"limits is \(-1e\+308, 1e\+308\); allowed: .*low < high",
+        ),
+        (lambda: scrubber.density(PATH, limits=(-1e200, 1e200)), ValueError, "limits is"),
+        (lambda: scrubber.density(PATH, limits=(0, 1e-200)), ValueError, "limits is"),
         (lambda: scrubber.points(PATH, arrows=PATH), ValueError, "arrows has the shape"),
         (lambda: scrubber.points(PATH, color=[1, 2]), ValueError, "color has 2 values"),
         (lambda: scrubber.points(PATH, color=[10] * 30), ValueError, "color.*0..9"),
@@ -371,6 +460,8 @@ LINE = np.ones((F, 9))
         (lambda: scrubber.scrub(BARS, start=F), ValueError, "start asks for t = 12; .* 0 to 11"),
         (lambda: scrubber.scrub(BARS, describe=["a"]), ValueError, "describe has 1 texts"),
         (lambda: scrubber.scrub(BARS, describe=[1] * F), TypeError, "describe is 1"),
+        (lambda: scrubber.scrub(BARS, describe="abcdefghijkl"), TypeError, "describe is 'abc"),
+        (lambda: scrubber.scrub(BARS, describe=3), TypeError, "describe is 3"),
         (lambda: scrubber.scrub(BARS, fps=0), ValueError, "fps is 0"),
         (lambda: scrubber.scrub(BARS, fps="fast"), TypeError, "fps is 'fast'"),
         (lambda: scrubber.scrub(BARS, start="a"), TypeError, "start has the dtype"),

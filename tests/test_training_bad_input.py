@@ -40,6 +40,7 @@ X0 = torch.zeros(5, 1)
         (torch.zeros(0, 1), ValueError, "x0 must have shape"),
         (torch.zeros(5, 1, dtype=torch.int64), TypeError, "x0 must be a floating-point tensor"),
         ([[0.0]], TypeError, "x0 must be a floating-point tensor"),
+        (torch.full((5, 1), 1e300, dtype=torch.float64), ValueError, "x0 must be finite, got 5"),
     ],
 )
 def test_bad_data_are_refused_at_once(x0, error, message):
@@ -61,6 +62,7 @@ def test_bad_data_are_refused_at_once(x0, error, message):
         ({"t_weight": [1.0] * 20}, ValueError, "t_weight and schedule.beta must have the same"),
         ({"t_weight": torch.eye(21)[0]}, ValueError, r"t_weight\[1\.\.T\] must be >= 0"),
         ({"t_weight": torch.ones(21) / 0}, ValueError, "t_weight must be finite"),
+        ({"generator": 0}, TypeError, "generator must be a torch.Generator or None, got 0"),
     ],
 )
 def test_bad_options_are_refused_at_once(option, error, message):
@@ -103,3 +105,24 @@ def test_a_prediction_of_another_shape_is_refused():
 
     with pytest.raises(ValueError, match="shape"):
         list(Trainer(Flat(1, 20, 4), X0, NoiseSchedule.linear(20)).run(steps=1))
+
+
+def test_what_has_no_weights_cannot_be_trained():
+    network = torch.nn.Identity()
+    network.n_dim, network.n_steps = 1, 20
+    with pytest.raises(TypeError, match=r"denoiser must be in torch.float32 .* got None"):
+        Trainer(network, X0, NoiseSchedule.linear(20))
+
+
+def test_no_gradient_leads_back_to_what_made_the_data():
+    encoder = torch.nn.Linear(3, 1)
+    trainer = Trainer(Denoiser(1, 20, 4), encoder(torch.ones(5, 3)), NoiseSchedule.linear(20))
+    list(trainer.run(steps=2))
+    assert encoder.weight.grad is None
+
+
+def test_weights_near_the_largest_number_are_weights_like_others():
+    t_weight = torch.full((21,), 1e308, dtype=torch.float64)
+    options = {"t_weight": t_weight, "generator": torch.Generator().manual_seed(0)}
+    trainer = Trainer(Denoiser(1, 20, 4), X0, NoiseSchedule.linear(20), **options)
+    assert trainer.batch()[1].unique().tolist() == list(range(1, 21))

@@ -5,7 +5,7 @@ import operator
 from numbers import Real
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 PRECISIONS = torch.float32, torch.float64
 MOST = 2**26  # numbers in one array: 256 MiB of float32
@@ -71,8 +71,8 @@ def indices(name: str, value, n: int, first: int, last: int) -> int | Tensor:
             raise ValueError(
                 f"{name} must be an int or have shape ({n},), got shape {tuple(value.shape)}"
             )
-        low, high = (int(extreme) for extreme in value.aminmax())
         value = value.long()
+        low, high = (int(extreme) for extreme in value.aminmax())
     else:
         low = high = value = _index(name, value, f"an int or an int64 tensor of shape ({n},)")
     if low < first or high > last:
@@ -130,7 +130,7 @@ def same_shape(name: str, value: Tensor, like: str, model: Tensor) -> None:
 
 def precision(denoiser: nn.Module) -> torch.dtype:
     """The dtype of the network's weights; raise TypeError unless it is one of PRECISIONS."""
-    dtype = next(denoiser.parameters()).dtype
+    dtype = getattr(next(denoiser.parameters(), None), "dtype", None)
     if dtype not in PRECISIONS:
         raise TypeError(f"denoiser must be in {' or '.join(map(str, PRECISIONS))}, got {dtype}")
     return dtype
@@ -141,6 +141,16 @@ def a_schedule(schedule):
     if not hasattr(schedule, "alpha_bar"):
         raise TypeError(f"schedule must be a NoiseSchedule, got {schedule!r}")
     return schedule
+
+
+def a_generator(generator) -> Generator | None:
+    """Return `generator`; raise TypeError for anything else, such as a seed."""
+    if not isinstance(generator, Generator | None):
+        raise TypeError(
+            "generator must be a torch.Generator or None, "
+            f"got {generator!r}; for a seed: torch.Generator().manual_seed(seed)"
+        )
+    return generator
 
 
 def same_schedule(denoiser, schedule) -> None:
@@ -165,3 +175,13 @@ def finite(name: str, value: Tensor) -> Tensor:
     if bad:
         raise ValueError(f"{name} must be finite, got {bad} NaN or infinite values")
     return value
+
+
+def finite_loss(loss: float, step: int) -> float:
+    """Return `loss`; raise FloatingPointError if it is a NaN or an infinity."""
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} at step {step}: training has diverged; "
+            "start anew with a new network and a smaller learning_rate"
+        )
+    return loss

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutorial_lib._arguments import PRECISIONS, finite, precision
 from tutorial_lib.network import Denoiser, VDenoiser
@@ -31,10 +31,11 @@ FilePath = str | os.PathLike[str]
 def save_denoiser(path: FilePath, denoiser: Denoiser) -> None:
     """Write a network and what it takes to make it anew: its class and its arguments.
 
-    Raises OSError if the file cannot be written, ValueError if a weight is not finite, TypeError
-    for another kind of network. A file that was there before then stays as it was.
+    Raises OSError if the file cannot be written, ValueError if a weight is not finite or if the
+    network was changed in more than its weights, which its class and arguments would not bring
+    back, TypeError for another kind of network. A file that was there before then stays as it was.
     """
-    _write(path, _settings(denoiser), denoiser.state_dict())
+    _write(path, _settings("denoiser", denoiser), denoiser.state_dict())
 
 
 def load_denoiser(path: FilePath) -> Denoiser:
@@ -60,9 +61,17 @@ def save_trainer(path: FilePath, trainer: Trainer) -> None:
     """Write all that a training run goes on from.
 
     These are the weights and their average, Adam's moments, the losses, and the generator's state
-    where the trainer has a generator. Raises as `save_denoiser` does.
+    where the trainer has a generator. Raises as `save_denoiser` does, also ValueError if the
+    losses are not one for each step.
     """
-    _write(path, _trainer_settings(trainer), _state(trainer))
+    settings = _trainer_settings(trainer)
+    steps = {int(moments["step"]) for moments in trainer.optimizer.state.values()} or {0}
+    if steps != {len(trainer.losses)}:
+        raise ValueError(
+            "trainer.losses must be one for each step, "
+            f"got {len(trainer.losses)} where Adam has made {' or '.join(map(str, sorted(steps)))}"
+        )
+    _write(path, settings, _state(trainer))
 
 
 def resume_trainer(path: FilePath, trainer: Trainer) -> None:
@@ -73,8 +82,9 @@ def resume_trainer(path: FilePath, trainer: Trainer) -> None:
     Raises as `load_denoiser` does, also if the file is of another training; `trainer` then stays
     as it was.
     """
+    here = json.loads(_json(_trainer_settings(trainer)))
     settings, tensors = _read(path)
-    for name, ours in json.loads(_json(_trainer_settings(trainer))).items():
+    for name, ours in here.items():
         if settings.get(name) != ours:
             theirs, ours = reprlib.repr(settings.get(name)), reprlib.repr(ours)
             raise ValueError(f"{path} is of another training: {name} is {theirs}, here {ours}")
@@ -105,23 +115,63 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
     trainer.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
-def _settings(denoiser: Denoiser) -> dict:
+def _settings(label: str, denoiser: Denoiser) -> dict:
     """What makes the network, apart from its weights: JSON, but for a schedule."""
     kind = type(denoiser)
     if CLASSES.get(kind.__name__) is not kind:
-        raise TypeError(f"denoiser must be a {' or a '.join(CLASSES)}, got a {kind.__name__}")
-    dtype = str(precision(denoiser))
+        raise TypeError(f"{label} must be a {' or a '.join(CLASSES)}, got a {kind.__name__}")
     names = inspect.signature(kind).parameters.keys() - {"generator"}
+    arguments = {name: getattr(denoiser, name) for name in sorted(names)}
+    with torch.device("meta"):
+        anew = kind(**arguments)
+    _check_modules(label, denoiser, anew)
+    dtype = precision(denoiser)
+    _check_tensors(label, _tensors(denoiser), _tensors(anew.to(dtype)))
+    for name, buffer in anew.named_buffers():  # no file holds these
+        if not torch.equal(denoiser.get_buffer(name).cpu(), buffer.cpu()):
+            raise ValueError(f"{label}.{name} must follow from the schedule, got other numbers")
     return {
         "version": VERSION,
         "class": kind.__name__,
-        "arguments": {name: getattr(denoiser, name) for name in sorted(names)},
-        "dtype": dtype,
+        "arguments": arguments,
+        "dtype": str(dtype),
     }
 
 
+def _modules(network: nn.Module) -> dict[str, str]:
+    """The kind and the options of each module."""
+    return {
+        name: f"{type(module).__module__}.{type(module).__qualname__}({module.extra_repr()})"
+        for name, module in network.named_modules(remove_duplicate=False)
+    }
+
+
+def _check_modules(label: str, denoiser: Denoiser, anew: Denoiser) -> None:
+    """Raise ValueError unless the modules are of the same names, kinds and options."""
+    given, wanted = _modules(denoiser), _modules(anew)
+    for name in sorted(given | wanted):
+        if given.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{label}.{name} must be {wanted.get(name, 'left out')}, "
+                f"as {type(anew).__name__} makes it, got {given.get(name, 'nothing')}"
+            )
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers, also those that no file holds."""
+    return network.state_dict() | dict(network.named_buffers())
+
+
 def _trainer_settings(trainer: Trainer) -> dict:
-    return _settings(trainer.network) | {
+    if not isinstance(trainer, Trainer):
+        raise TypeError(f"trainer must be a Trainer, got a {type(trainer).__name__}")
+    settings = _settings("trainer.network", trainer.network)
+    if trainer.average is not None:
+        average = _settings("trainer.average", trainer.average)
+        if _json(average) != _json(settings):
+            ours, wanted = reprlib.repr(average), reprlib.repr(settings)
+            raise ValueError(f"trainer.average must be made like the network, {wanted}, got {ours}")
+    return settings | {
         "schedule": trainer.schedule,
         "average": trainer.average is not None,
         "generator": None if trainer.generator is None else trainer.generator.device.type,
@@ -156,7 +206,19 @@ def _digest(settings: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _check_apart(tensors: dict[str, Tensor]) -> None:
+    """Raise ValueError if two tensors are one, as tied weights are: a file would part them."""
+    owner = {}
+    for name, tensor in tensors.items():
+        if (first := owner.setdefault(tensor.data_ptr(), name)) != name:
+            raise ValueError(
+                f"{name} must have memory of its own, got that of {first}: "
+                "tied weights cannot be saved"
+            )
+
+
 def _write(path: FilePath, settings: dict, tensors: dict[str, Tensor]) -> None:
+    _check_apart(tensors)
     tensors = {name: finite(name, value.cpu()) for name, value in tensors.items()}
     text = _json(settings)
     content = save(tensors, {"settings": text, "sha256": _digest(text, tensors)})
@@ -194,14 +256,22 @@ def _read(path: FilePath) -> tuple[dict, dict[str, Tensor]]:
 
 def _check(path: FilePath, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """Raise ValueError unless names, shapes and dtypes are those expected and all is finite."""
+    _check_tensors(path, tensors, expected)
+    for name, tensor in sorted(tensors.items()):
+        finite(f"{path}: {name}", tensor)
+
+
+def _check_tensors(
+    label: FilePath, tensors: dict[str, Tensor], expected: dict[str, Tensor]
+) -> None:
+    """Raise ValueError unless names, shapes and dtypes are those expected."""
     missing, extra = sorted(expected.keys() - tensors), sorted(tensors.keys() - expected)
     if missing or extra:
         raise ValueError(
-            f"{path} must hold other tensors: {reprlib.repr(missing)} are missing, "
+            f"{label} must hold other tensors: {reprlib.repr(missing)} are missing, "
             f"{reprlib.repr(extra)} too many"
         )
     for name, tensor in sorted(tensors.items()):
         given, wanted = ((tuple(v.shape), v.dtype) for v in (tensor, expected[name]))
         if given != wanted:
-            raise ValueError(f"{path}: {name} must be of {wanted}, got {given}")
-        finite(f"{path}: {name}", tensor)
+            raise ValueError(f"{label}: {name} must be of {wanted}, got {given}")

@@ -7,18 +7,34 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import finite, fits, integer, number, points, positive
+from tutorial_lib._arguments import (
+    a_generator,
+    finite,
+    fits,
+    integer,
+    number,
+    points,
+    positive,
+    same_shape,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
     """Shift and scale each column to mean 0 and standard deviation 1.
 
-    mean, std: (n_dim,) of the data that it was fitted on, in the units of that data.
+    mean, std: (n_dim,) of the data that it was fitted on, in the units of that data; finite, and
+    std above 0. Raises ValueError or TypeError otherwise.
     """
 
     mean: Tensor
     std: Tensor
+
+    def __post_init__(self):
+        same_shape("mean", self.mean, "std", self.std)
+        finite("mean", self.mean)
+        if self.std.ndim != 1 or not (finite("std", self.std) > 0).all():
+            raise ValueError(f"std must be positive and of shape (n_dim,), got {self.std.tolist()}")
 
     @classmethod
     def fit(cls, x: Tensor) -> "Standardizer":
@@ -60,9 +76,9 @@ class Mixture:
             value = torch.as_tensor(getattr(self, name), dtype=torch.float64)
             object.__setattr__(self, name, value)
         k = self.weight.numel()
-        if self.weight.ndim != 1 or self.mean.ndim != 2 or len(self.mean) != k:
+        if self.weight.ndim != 1 or self.mean.ndim != 2 or len(self.mean) != k or self.n_dim < 1:
             raise ValueError(
-                "weight must have shape (k,) and mean (k, n_dim), "
+                "weight must have shape (k,) and mean (k, n_dim), n_dim >= 1, "
                 f"got {tuple(self.weight.shape)} and {tuple(self.mean.shape)}"
             )
         if self.std.shape != self.mean.shape or not (self.std > 0).all():
@@ -79,8 +95,9 @@ class Mixture:
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """n independent points, (n, n_dim) float32: pick a component, then add its noise."""
         fits("n", integer("n", n, 1), n * self.n_dim)
-        u = torch.rand(n, generator=generator)
-        component = torch.bucketize(u, self.weight.cumsum(0)[:-1].float(), right=True)
+        u = torch.rand(n, generator=a_generator(generator))
+        share = self.weight.cumsum(0) / self.weight.sum()  # the last is 1, and not a little less
+        component = torch.bucketize(u, share[:-1].float(), right=True)
         noise = torch.randn(n, self.n_dim, generator=generator)
         return self.mean.float()[component] + self.std.float()[component] * noise
 
@@ -149,7 +166,7 @@ def gaussian_mixture(
 def ramp(n: int, *, generator: Generator | None = None) -> Tensor:
     """n points of the ramp, the smaller of two uniform numbers: (n, 1) float32 in [0, 1]."""
     integer("n", n, 1)
-    return torch.rand(n, 2, generator=generator).amin(1, keepdim=True)
+    return torch.rand(n, 2, generator=a_generator(generator)).amin(1, keepdim=True)
 
 
 def ramp_density(x: Tensor) -> Tensor:
@@ -164,7 +181,7 @@ def spiral(n: int, *, generator: Generator | None = None) -> Tensor:
     With u, v uniform on [0, 1]: angle 3 pi u, radius 0.25 + 0.65 u + 0.15 v.
     """
     integer("n", n, 1)
-    return _spiral(*torch.rand(2, n, generator=generator))
+    return _spiral(*torch.rand(2, n, generator=a_generator(generator)))
 
 
 def spiral_lattice(n: int) -> Tensor:

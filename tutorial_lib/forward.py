@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from tutorial_lib._arguments import same_shape, timesteps
+from tutorial_lib._arguments import a_schedule, same_shape, timesteps
 from tutorial_lib.schedule import NoiseSchedule
 
 
@@ -19,7 +19,7 @@ def diffuse(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -
     shapes that differ, TypeError for a t that is not integer.
     """
     same_shape("x0", x0, "eps", eps)
-    t = timesteps(t, len(x0), 0, schedule.n_steps)
+    t = timesteps(t, len(x0), 0, a_schedule(schedule).n_steps)
     alpha_bar = at(schedule.alpha_bar, t, x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
@@ -30,7 +30,7 @@ def diffuse_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, eps: 
     x_prev, eps: (n, n_dim). t: an int or (n,) int64 in 1..T. Raises as `diffuse` does.
     """
     same_shape("x_prev", x_prev, "eps", eps)
-    t = timesteps(t, len(x_prev), 1, schedule.n_steps)
+    t = timesteps(t, len(x_prev), 1, a_schedule(schedule).n_steps)
     beta = at(schedule.beta, t, x_prev)
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * eps
 
@@ -43,7 +43,7 @@ def predict_x0(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, eps: Tensor
     alpha_bar[t] is 0 in float32 nothing is left: that raises ValueError.
     """
     same_shape("xt", xt, "eps", eps)
-    t = timesteps(t, len(xt), 1, schedule.n_steps)
+    t = timesteps(t, len(xt), 1, a_schedule(schedule).n_steps)
     alpha_bar = at(schedule.alpha_bar, t, xt)
     if (alpha_bar == 0).any():
         raise ValueError(f"t must lie where alpha_bar[t] is above 0 in float32, got {t}")
@@ -56,7 +56,7 @@ def predict_eps(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, x0: Tensor
     xt, x0: (n, n_dim). t: an int or (n,) int64 in 1..T.
     """
     same_shape("xt", xt, "x0", x0)
-    t = timesteps(t, len(xt), 1, schedule.n_steps)
+    t = timesteps(t, len(xt), 1, a_schedule(schedule).n_steps)
     alpha_bar = at(schedule.alpha_bar, t, xt)
     return (xt - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
@@ -66,5 +66,5 @@ def score_from_eps(schedule: NoiseSchedule, t: int | Tensor, eps: Tensor) -> Ten
 
     eps: (n, n_dim), t in 1..T (Song & Ermon 2019; Ho et al. 2020, section 3.2).
     """
-    t = timesteps(t, len(eps), 1, schedule.n_steps)
+    t = timesteps(t, len(eps), 1, a_schedule(schedule).n_steps)
     return -eps / (1 - at(schedule.alpha_bar, t, eps)).sqrt()

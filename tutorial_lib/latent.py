@@ -8,7 +8,15 @@ from sklearn.decomposition import PCA
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from tutorial_lib._arguments import integer, points, positive, same_shape
+from tutorial_lib._arguments import (
+    a_generator,
+    finite_loss,
+    fits,
+    integer,
+    points,
+    positive,
+    same_shape,
+)
 from tutorial_lib._random import draw
 from tutorial_lib.digits import N_CLASSES, SIDE, Digits
 from tutorial_lib.metrics import frechet_distance, nearest_distances
@@ -26,7 +34,8 @@ class Autoencoder(nn.Module):
 
     def __init__(self, n_latent: int, *, generator: Generator | None = None):
         super().__init__()
-        self.n_latent = integer("n_latent", n_latent, 1)
+        self.n_latent = n_latent = integer("n_latent", n_latent, 1)
+        fits("n_latent", n_latent, n_latent * 32 * 7 * 7)
         with torch.device("meta"):  # the weights are drawn below, once
             self.encoder = nn.Sequential(
                 nn.Unflatten(1, (1, SIDE, SIDE)),
@@ -111,27 +120,29 @@ def fit(
 ) -> Iterator[float]:
     """Train `network` on random rows of `data` with Adam; an iterator over the losses.
 
-    loss: called as loss(network, *rows, generator). data: tensors of equal length. learning_rate
-    falls in a straight line to zero. Raises ValueError or TypeError for a number or data that do
-    not fit.
+    loss: called as loss(network, *rows, generator). data: tensors of equal length, at least 1.
+    learning_rate falls in a straight line to zero. Raises ValueError or TypeError for a number or
+    data that do not fit, and FloatingPointError, before the step, if a loss is not finite.
     """
-    if len(lengths := {len(part) for part in data}) != 1:
-        raise ValueError(f"data must be tensors of equal length, got lengths {sorted(lengths)}")
+    lengths = sorted({len(part) for part in data})
+    if len(lengths) != 1 or lengths == [0]:
+        raise ValueError(f"data must be tensors of equal length >= 1, got lengths {lengths}")
     integer("steps", steps, 1)
-    integer("batch_size", batch_size, 1)
+    fits("batch_size", integer("batch_size", batch_size, 1), batch_size * data[0][0].numel())
     positive("learning_rate", learning_rate)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    there = {"device": data[0].device, "generator": generator}
+    there = {"device": data[0].device, "generator": a_generator(generator)}
 
     def run() -> Iterator[float]:
         for step in range(steps):
             rows = draw(torch.randint, len(data[0]), (batch_size,), **there)
             value = loss(network, *(part[rows] for part in data), generator)
+            found = finite_loss(value.item(), step + 1)
             optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
-            yield value.item()
+            yield found
 
     return run()
 

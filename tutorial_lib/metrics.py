@@ -66,7 +66,8 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
     # With C = R'R, the trace of (C_x C_y)^(1/2) is the sum of the singular values of R_x R_y'.
     r_x, r_y = (np.linalg.qr(a - a.mean(0), mode="r") / (len(a) - 1) ** 0.5 for a in (x, y))
     traces = (r_x**2).sum() + (r_y**2).sum() - 2 * np.linalg.norm(r_x @ r_y.T, "nuc")
-    return float(((x.mean(0) - y.mean(0)) ** 2).sum() + traces)
+    # Rounded, equal samples would come out a little below 0.
+    return max(0.0, float(((x.mean(0) - y.mean(0)) ** 2).sum() + traces))
 
 
 def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:

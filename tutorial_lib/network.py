@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from tutorial_lib._arguments import (
+    a_generator,
     a_schedule,
     fits,
     integer,
@@ -44,11 +45,11 @@ class Denoiser(nn.Module):
         generator: Generator | None = None,
     ):
         super().__init__()
-        self.n_dim = integer("n_dim", n_dim, 1)
+        self.n_dim = n_dim = integer("n_dim", n_dim, 1)
         self.n_steps = integer("n_steps", n_steps, 2)
-        self.n_hidden = integer("n_hidden", n_hidden, 1)
+        self.n_hidden = n_hidden = integer("n_hidden", n_hidden, 1)
         self.frequencies = tuple(float(positive("each of frequencies", k)) for k in frequencies)
-        self.n_classes = integer("n_classes", n_classes, 0)
+        self.n_classes = n_classes = integer("n_classes", n_classes, 0)
         n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1 + n_classes
         fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
         with torch.device("meta"):  # the weights are drawn below, once
@@ -140,7 +141,7 @@ class VDenoiser(Denoiser):
     def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
         """eps_hat (n, n_dim) for xt (n, n_dim) and t in 1..T, as `Denoiser` gives it."""
         v_hat = super().forward(xt, t, label)
-        alpha_bar = at(self.alpha_bar, t, xt)
+        alpha_bar = at(self.alpha_bar, timesteps(t, len(xt), 1, self.n_steps), xt)
         return (1 - alpha_bar).sqrt() * xt + alpha_bar.sqrt() * v_hat
 
 
@@ -177,6 +178,7 @@ def draw_weights(network: nn.Module, generator: Generator | None) -> None:
 
     They follow PyTorch's own initial law, uniform on +-1/sqrt(n_in), but come from `generator`.
     """
+    a_generator(generator)
     network.to_empty(device=torch.empty(0).device)  # the default, or that of `with torch.device`
     for layer in network.modules():
         if parameters := list(layer.parameters(recurse=False)):

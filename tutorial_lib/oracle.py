@@ -8,7 +8,15 @@ closed form. Both classes are callables (xt, t) -> eps, so they can stand in for
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import MOST, integer, points, same_shape, timestep, timesteps
+from tutorial_lib._arguments import (
+    MOST,
+    a_schedule,
+    integer,
+    points,
+    same_shape,
+    timestep,
+    timesteps,
+)
 from tutorial_lib._random import draw
 from tutorial_lib.data import Mixture
 from tutorial_lib.forward import at, diffuse
@@ -19,7 +27,7 @@ class ExactDenoiser:
     """eps*(xt, t) for data that follow a known `mixture` (in standardised units)."""
 
     def __init__(self, mixture: Mixture, schedule: NoiseSchedule):
-        self.mixture, self.schedule = mixture, schedule
+        self.mixture, self.schedule = mixture, a_schedule(schedule)
         self.n_dim, self.n_steps = mixture.n_dim, schedule.n_steps
 
     def marginal(self, t: int) -> Mixture:
@@ -70,7 +78,7 @@ class DataDenoiser:
     """
 
     def __init__(self, data: Tensor, schedule: NoiseSchedule, *, chunk: int = 512):
-        self.data, self.schedule = points("data", data), schedule
+        self.data, self.schedule = points("data", data), a_schedule(schedule)
         self.chunk = min(integer("chunk", chunk, 1), max(1, MOST // len(data)))
         self.n_dim, self.n_steps = data.shape[1], schedule.n_steps
 
@@ -79,8 +87,10 @@ class DataDenoiser:
         points("xt", xt, self.n_dim)
         t = timesteps(t, len(xt), 1, self.n_steps)
         alpha_bar = at(self.schedule.alpha_bar, t, xt).expand(len(xt), 1)
-        chunks = zip(xt.split(self.chunk), alpha_bar.split(self.chunk), strict=True)
-        return torch.cat([self._chunk(x, ab) for x, ab in chunks])
+        # In float64: the two parts of log_weight are large where the data are far from 0.
+        pairs = (xt.double(), alpha_bar.to(xt.device, torch.float64))
+        chunks = zip(*(values.split(self.chunk) for values in pairs), strict=True)
+        return torch.cat([self._chunk(x, ab) for x, ab in chunks]).to(xt)
 
     def _chunk(self, xt: Tensor, alpha_bar: Tensor) -> Tensor:
         data = self.data.to(xt)

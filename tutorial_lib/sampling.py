@@ -6,7 +6,15 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import finite, fits, integer, same_schedule, same_shape, timestep
+from tutorial_lib._arguments import (
+    a_schedule,
+    finite,
+    fits,
+    integer,
+    same_schedule,
+    same_shape,
+    timestep,
+)
 from tutorial_lib._random import draw
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -24,7 +32,7 @@ def reverse_step(
     """
     same_shape("xt", xt, "the predicted noise", eps_hat)
     same_shape("xt", xt, "z", z)
-    same_shape("sigma", sigma, "schedule.beta", schedule.beta)
+    same_shape("sigma", sigma, "schedule.beta", a_schedule(schedule).beta)
     t = timestep(t, 1, schedule.n_steps)
     beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
     mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
@@ -39,7 +47,7 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
     otherwise.
     """
     same_shape("xt", xt, "the predicted noise", eps_hat)
-    t = timestep(t, 1, schedule.n_steps)
+    t = timestep(t, 1, a_schedule(schedule).n_steps)
     if integer("s", s, 0) >= t:
         raise ValueError(f"s must be less than t = {t}, got {s}")
     # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.

@@ -14,7 +14,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 
 from tutorial_lib._arguments import (
+    a_generator,
     finite,
+    finite_loss,
     fits,
     integer,
     labels,
@@ -43,8 +45,9 @@ class Trainer:
     is trained in place.
     x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or a function of the
     step's index (1, 2, ...) that is never negative. t_weight: (T+1,), how often each t is drawn,
-    relative to the others, entry 0 left aside, and in every batch alike (a sampler of low
-    discrepancy: Kingma et al. 2021); each of 1..T as likely as any other where not given. average:
+    relative to the others, entry 0 left aside, and in every batch alike (one from each n-th of the
+    range, as Kingma et al. 2021, appendix I.1, do with a random shift for all); each of 1..T as
+    likely as any other where not given. average:
     keep a running mean of the weights, which weighs the last tenth or so of the steps most, and
     sample from that.
     label: an int or (n,) int64, the class of each row of x0, for a denoiser with classes; one row
@@ -68,14 +71,15 @@ class Trainer:
         label: int | Tensor | None = None,
         generator: Generator | None = None,
     ):
-        finite("x0", points("x0", x0, denoiser.n_dim))
+        points("x0", x0, denoiser.n_dim)
         same_schedule(denoiser, schedule)
         if not callable(learning_rate):
             positive("learning_rate", learning_rate)
         precision(denoiser)
         weights = next(denoiser.parameters())
         self.network, self.schedule = denoiser, schedule.to(weights.device)
-        self.x0 = x0.to(weights)  # its device and its dtype: NumPy's data are float64
+        # Its device and its dtype: NumPy's data are float64, and may be too large for float32.
+        self.x0 = finite("x0", x0.detach().to(weights))
         if label is not None:
             label, n_classes = torch.as_tensor(label), getattr(denoiser, "n_classes", 0)
             label = labels(label, len(x0), 0, n_classes, weights.device)
@@ -83,7 +87,7 @@ class Trainer:
         self.t_weight = None if t_weight is None else _t_weight(t_weight, self.schedule)
         self.batch_size = integer("batch_size", batch_size, 1)
         fits("batch_size", batch_size, batch_size * getattr(denoiser, "n_hidden", 1))
-        self.learning_rate, self.generator = learning_rate, generator
+        self.learning_rate, self.generator = learning_rate, a_generator(generator)
         self.optimizer = torch.optim.Adam(denoiser.parameters(), fused=True)
         self.average = copy.deepcopy(denoiser).requires_grad_(False) if average else None
         modules = (self.average, denoiser) if average else ()
@@ -146,12 +150,7 @@ class Trainer:
         eps_hat = self.network(diffuse(self.schedule, x0, t, eps), t, *label)
         same_shape("eps", eps, "the denoiser's answer", eps_hat)
         loss = mse_loss(eps_hat, eps)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value} at step {index}: training has diverged; "
-                "make a new network and trainer, with a smaller learning_rate"
-            )
+        value = finite_loss(loss.item(), index)
         rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
         if not 0 <= rate < math.inf:
             raise ValueError(
@@ -185,7 +184,7 @@ def _t_weight(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
             "t_weight[1..T] must be >= 0 with a positive sum, "
             f"got values from {float(low)} to {float(high)}"
         )
-    summed = torch.cat([weight[:1] * 0, weight[1:]]).cumsum(0)
+    summed = torch.cat([weight[:1] * 0, weight[1:] / high]).cumsum(0)
     return (summed / summed[-1]).float().to(schedule.beta.device)
 
 
@@ -202,5 +201,5 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-    if held:
-        signal.raise_signal(signal.SIGINT)  # Python's own handler raises KeyboardInterrupt
+        if held:
+            signal.raise_signal(signal.SIGINT)  # Python's own handler raises KeyboardInterrupt

@@ -1,5 +1,8 @@
 """The scrubber in a saved page, opened from disk; no server, no kernel, no network."""
 
+import re
+from pathlib import Path
+
 import nbformat
 import numpy as np
 import pytest
@@ -239,3 +242,36 @@ def test_density_shows_the_first_axis_to_the_right_and_the_second_upwards(show):
     }"""
     assert scrubber.read(f"({read})(0.85, 0.85)")[:3] == [253, 231, 37]
     assert scrubber.read(f"({read})(0.15, 0.15)")[:3] == [68, 1, 84]
+
+
+FAR = {
+    "a constant": {},
+    "limits": {"limits": (2e15, 2e15 + 1)},
+    "limits that no number divides": {"limits": (1e16, 1e16 + 2)},
+    "y_limits": {"y_limits": (4e15 - 0.5, 4e15 + 0.5)},
+}
+
+
+@pytest.mark.parametrize("limits", FAR.values(), ids=FAR.keys())
+def test_limits_far_from_zero_do_not_stop_the_page(show, limits):
+    page = show(output(lib.curves({"a": np.full((3, 4), 4e15)}, **limits)))
+    scrubber = Scrubber(page.locator(".scrubber"))
+    scrubber.press("End")
+    assert scrubber.frame == 2
+
+
+def test_ticks_are_all_the_round_numbers_within_the_limits(show):
+    page = show(output(PANELS["curves"]))
+    source = (Path(lib.__file__).with_name("scrubber.js")).read_text("utf-8")
+    ticks = re.search(r"^function ticks.*?^}", source, re.DOTALL | re.MULTILINE)[0]
+    for limits, count, wanted in [
+        ((-3, 3), 6, [-3, -2, -1, 0, 1, 2, 3]),
+        ((-2.5, 2.5), 10, np.arange(-5, 6) / 2),
+        ((0, 1.06), 7, np.arange(6) / 5),
+        ((0.1, 0.3), 0.5, [0.2]),
+        ((1e-100, 3e-100), 2, [1e-100, 2e-100, 3e-100]),
+    ]:
+        found = page.evaluate(
+            f"() => {{ {ticks}\nreturn ticks({limits[0]}, {limits[1]}, {count}) }}"
+        )
+        np.testing.assert_allclose(found, wanted, atol=1e-9 * limits[1])

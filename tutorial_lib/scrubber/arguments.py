@@ -8,13 +8,14 @@ import numpy as np
 ACCENTS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303"}  # they stand after their letter
 SUBSCRIPT = str.maketrans("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 SUPERSCRIPT = str.maketrans("0123456789+-=()nT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿᵀ")
+LARGEST, SMALLEST = 1e100, 1e-100  # their squares are still numbers
 
 # Control characters, halves of characters, and marks that turn the direction of the words after.
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def numbers(name, given, shapes):
-    """`given` as a float array with as many dimensions as one of `shapes`, such as "(F, n)"."""
+    """`given` as a float64 array with as many dimensions as one of `shapes`, such as "(F, n)"."""
     try:
         array = np.asarray(given)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -30,9 +31,13 @@ def numbers(name, given, shapes):
         raise ValueError(
             f"{name} has the shape {array.shape}; allowed: {' or '.join(shapes)}, none of them 0"
         )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinite values; allowed: finite numbers only")
-    return array if array.dtype.kind == "f" else array.astype(float)
+    array = array.astype(float, copy=False)
+    if not -LARGEST <= array.min() <= array.max() <= LARGEST:  # nor is NaN
+        raise ValueError(
+            f"{name} holds NaN or infinite values or some beyond {LARGEST:g}; "
+            f"allowed: numbers from -{LARGEST:g} to {LARGEST:g}"
+        )
+    return array
 
 
 def interval(name, given):
@@ -40,8 +45,11 @@ def interval(name, given):
         lo, hi = (float(end) for end in given)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} is {given!r}; allowed: a pair of numbers (low, high)") from error
-    if not (np.isfinite([lo, hi]).all() and lo < hi):
-        raise ValueError(f"{name} is {given!r}; allowed: a pair (low, high) with low < high")
+    if not SMALLEST <= hi - lo <= LARGEST:
+        raise ValueError(
+            f"{name} is {given!r}; allowed: a pair (low, high) with low < high, "
+            f"from {SMALLEST:g} to {LARGEST:g} apart"
+        )
     return [lo, hi]
 
 
@@ -60,6 +68,13 @@ def positive(name, given, most=np.inf):
         limit = "finite" if most == np.inf else f"at most {most}"
         raise ValueError(f"{name} is {given}; allowed: a number above 0, {limit}")
     return float(given)
+
+
+def listed(name, given):
+    """`given` as a list; a single text is not taken letter by letter."""
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{name} is {given!r}; allowed: a sequence of texts")
+    return list(given)
 
 
 def text(name, given):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import interval, numbers, positive, same_frames, text, whole
+from .arguments import interval, listed, numbers, positive, same_frames, text, whole
 from .encode import Track
 
 
@@ -180,7 +180,9 @@ def named_lines(y, labels):
             raise ValueError("labels is given, but y has names of its own; allowed: one of the two")
         labels, y = y.keys(), y.values()
     y = list(y)
-    labels = [f"curve {k + 1}" for k in range(len(y))] if labels is None else list(labels)
+    labels = (
+        [f"curve {k + 1}" for k in range(len(y))] if labels is None else listed("labels", labels)
+    )
     if len(labels) != len(y):
         raise ValueError(
             f"labels has {len(labels)} entries; allowed: one for each of the {len(y)} curves"
@@ -200,7 +202,7 @@ def named_lines(y, labels):
 
 
 def margins(lo, hi, share=0.05):
-    pad = share * (hi - lo) or 0.5
+    pad = share * (hi - lo) or max(0.5, share * abs(hi))
     return [float(lo - pad), float(hi + pad)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .arguments import numbers, positive, text
+from .arguments import listed, numbers, positive, text
 from .encode import pack
 from .panels import Panel
 
@@ -71,7 +71,7 @@ def specify(panels, t, name, title, start, describe, fps, strip=None):
     if describe is None:
         texts = combine(panels, n_frames)
     else:
-        texts = [text("describe", line) for line in describe]
+        texts = [text("describe", line) for line in listed("describe", describe)]
         if len(texts) != n_frames:
             raise ValueError(
                 f"describe has {len(texts)} texts; allowed: one for each of the {n_frames} frames"
@@ -102,7 +102,8 @@ def frames_of(name, values, t):
     """The frames with these values of t; float32's 0.1 is as good as 0.1."""
     values = numbers(name, values, ("(k,)",))
     near = nearest(values, t)
-    wrong = values[~np.isclose(np.take(t, near), values)]
+    gap = np.abs(np.diff(t)).min()
+    wrong = values[~np.isclose(np.take(t, near), values, rtol=1e-6, atol=1e-4 * gap)]
     if wrong.size:
         raise ValueError(
             f"{name} asks for t = {wrong[0]:g}; allowed: one of its values, from {t[0]} to {t[-1]}"

@@ -75,10 +75,10 @@ const show = (value) => String(+value.toPrecision(6)).replace("-", "\u2212");
 
 // Round numbers between lo and hi, at most about `count`.
 function ticks(lo, hi, count) {
-  const raw = (hi - lo) / Math.max(count, 1), power = 10 ** Math.floor(Math.log10(raw)), found = [];
+  const raw = (hi - lo) / Math.max(count, 1), power = 10 ** Math.floor(Math.log10(raw));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999);
-  for (let k = Math.ceil(lo / step - 1e-9); k * step <= hi + 1e-9 * step; k++) found.push(k * step);
-  return found;
+  const first = Math.ceil(lo / step - 1e-9);
+  return Array.from({ length: Math.ceil(count) + 2 }, (_, k) => (first + k) * step).filter((value) => value <= hi + 1e-9 * step);
 }
 
 function viridis(share) {

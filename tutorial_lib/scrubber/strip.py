@@ -21,18 +21,20 @@ def film_strip(panels, spec):
 
     shown = spec["strip"]
     cell = (WIDTH - MARGIN) / len(shown)
-    heights = [round(aspect(panel) * (cell - GAP), 2) for panel in panels]
+    widths = [min(cell - GAP, WIDTH / aspect(panel)) for panel in panels]
+    heights = [round(aspect(panel) * width, 2) for panel, width in zip(panels, widths)]
     named = [panel.kind in ("bars", "curves") and len(panel.tracks) > 1 for panel in panels]
     below = [BELOW + LEGEND * has_names for has_names in named]
     tall = sum(heights) + ABOVE * len(heights) + sum(below)
     figure = Figure(figsize=(WIDTH, tall), dpi=DPI)
     canvas, bottom = FigureCanvasAgg(figure), figure.get_figheight()
     unit = np.array([WIDTH, figure.get_figheight()] * 2)
-    for panel, height, under in zip(panels, heights, below):
+    for panel, width, height, under in zip(panels, widths, heights, below):
         bottom -= ABOVE + height
         for column, frame in enumerate(shown):
-            box = np.array([MARGIN + column * cell, bottom, cell - GAP, height])
-            ax = figure.add_axes(np.round(box * DPI) / DPI / unit)  # sharp frames, smaller files
+            left = MARGIN + column * cell + (cell - GAP - width) / 2
+            box = np.round(np.array([left, bottom, width, height]) * DPI)
+            ax = figure.add_axes(np.maximum(box, 1) / DPI / unit)  # sharp frames, smaller files
             DRAW[panel.kind](ax, panel, frame)
             title = f"{spec['name']} = {spec['t'][frame]:.6g}"
             ax.set_title(title, fontsize=9, pad=3, parse_math=False)
@@ -66,7 +68,7 @@ def aspect(panel):
 
 
 def small_png(pixels):
-    """A PNG with as many colours as fit, without a date or a version in it."""
+    """A PNG with as many colours as fit, else at half the size, without a date or a version."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -75,8 +77,8 @@ def small_png(pixels):
         reduced = image.quantize(n_colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         reduced.save(buffer, "png", optimize=True)
         if buffer.tell() <= LARGEST:
-            break
-    return buffer.getvalue()
+            return buffer.getvalue()
+    return small_png(np.asarray(image.reduce(2)))
 
 
 def at(panel, name, frame):
