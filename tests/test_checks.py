@@ -154,6 +154,18 @@ def test_other_right_samplers_pass(seed):
     assert checks.sample(ddim)
 
 
+def in_place(denoiser, s, n, generator, start=1.0):
+    """Alters its own points, keeps gradients, and asks with a t for each row."""
+    x = torch.tensor(start, requires_grad=True) * torch.randn(
+        n, denoiser.n_dim, generator=generator
+    )
+    for t in range(s.n_steps, 0, -1):
+        x -= s.beta[t] / (1 - s.alpha_bar[t]).sqrt() * denoiser(x, torch.full((n,), t))
+        x /= s.alpha[t].sqrt()
+        x += (t > 1) * s.sigma[t] * torch.randn(x.shape, generator=generator)
+    return x
+
+
 def posterior_step(s, xt, t, eps_hat, z):
     """The reverse step's mean as in Ho et al. 2020, eq. 7; float32 rounds it at t = 1."""
     a, before = s.alpha_bar[t], s.alpha_bar[t - 1]
@@ -183,6 +195,7 @@ OTHER_RIGHT = [
     ("gaussian_floor", 0.2),
     ("judge", part_held_out),
     ("reverse_step", posterior_step),
+    ("sample", in_place),
     ("smallest_shift", torch.tensor(0.035)),
     ("smallest_shift", torch.tensor(0.018)),
     ("total_variation", cells_with_numpy),
@@ -512,6 +525,7 @@ WRONG = {
             "neither copied",
         ),
         (lambda n, xt, t, eps: (n(xt, t) + eps).square().mean(), "things that are subtracted"),
+        (lambda n, xt, t, eps: 2 * (found := loss(n, xt, t, eps)) - found.detach(), "neither"),
         (lambda n, xt, t, eps: (n(xt, t) - eps).square(), "must be one number"),
         (lambda n, xt, t, eps: (n(t, xt) - eps).square().mean(), "in this order"),
         (lambda n, xt, t, eps: (n(eps, t) - eps).square().mean(), "asked for xt and t"),
@@ -692,6 +706,7 @@ WRONG = {
         (lambda d, s, n, g: lib.sample(d, s, n), "draw all noise from it"),
         (lambda d, s, n, g: sample(d, s, n, torch.Generator()), "Another seed"),
         (starting_from(lambda shape, g: torch.zeros(shape)), "must be pure noise"),
+        (lambda *arguments: in_place(*arguments, start=0.0), "must be pure noise"),
         (starting_from(lambda shape, g: torch.rand(shape, generator=g)), "must be pure noise"),
         (starting_from(lambda shape, g: 3 + 0 * normal(shape, g)), "must be pure noise"),
         (starting_from(normal, lambda x, g: normal((len(x), 1), g)), "noise of its own"),
