@@ -10,7 +10,6 @@ from tutorial_lib import (
     ExactDenoiser,
     Mixture,
     diffuse,
-    predict_eps,
     predict_x0,
 )
 
@@ -131,13 +130,12 @@ def test_data_far_from_the_origin_are_denoised_as_exactly(shift, schedule, gener
     data = torch.randn(500, 2, generator=generator) + shift
     eps = torch.randn(100, 2, generator=generator)
     xt = diffuse(schedule, data[:100], 1, eps)
-    weight = torch.distributions.Normal(
-        schedule.alpha_bar[1].double().sqrt() * data.double(),
-        (1 - schedule.alpha_bar[1].double()).sqrt(),
-    )
-    share = weight.log_prob(xt.double()[:, None]).sum(2).softmax(1)
-    right = predict_eps(schedule, xt.double(), 1, share @ data.double())
-    assert torch.allclose(DataDenoiser(data, schedule)(xt, 1), right.float(), atol=1e-3)
+    alpha_bar = schedule.alpha_bar[1].double()
+    signal, noise = (v.sqrt() for v in (alpha_bar, 1 - alpha_bar))
+    origins, noisy = signal * data.double(), xt.double()
+    share = torch.distributions.Normal(origins, noise).log_prob(noisy[:, None]).sum(2).softmax(1)
+    right = (noisy - share @ origins) / noise
+    assert torch.allclose(DataDenoiser(data, schedule)(xt, 1), right.float(), atol=1e-5)
 
 
 def test_the_data_denoiser_answers_in_the_precision_it_is_asked_in(schedule):
