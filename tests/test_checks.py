@@ -734,6 +734,7 @@ WRONG = {
         (lambda t: time_features(t).T, "wrong axis"),
         (lambda t: time_features(100 * (t / 100).round()), "the same features"),
         (lambda t: t[:, None].expand(-1, 4) / t.max(), "other points' t"),
+        (lambda t: t[:, None].expand(-1, 4), "returns torch.int64, not decimal numbers"),
         (lambda t: time_features(t)[:, 0], "where (1, 4)"),
         (lambda t: time_features(t)[:, :2], "returns shape (1, 2) where (1, 4)"),
     ],
@@ -956,6 +957,13 @@ def test_the_checks_are_about_the_series(schedule, mixture):
     x = torch.linspace(-3, 3, 7)[:, None]
     assert torch.equal(SCHEDULE.beta, schedule.beta)
     assert torch.allclose(TRUTH.density(x), mixture.density(x))
+
+
+def test_a_column_met_a_row_where_n_by_n_numbers_come_out():
+    hint = "A column met a row"
+    assert hint in checks.own_data(lambda n: torch.rand(n, n)).text
+    for wrong in (lambda t: time_features(t)[:, :1], lambda t: time_features(t)[:, :3]):
+        assert hint not in checks.time_features(wrong).text
 
 
 def test_altered_arguments_are_noticed():
