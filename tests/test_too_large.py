@@ -14,6 +14,7 @@ from tutorial_lib import (
     Trainer,
     VDenoiser,
     gaussian_mixture,
+    latent,
     metrics,
     ramp,
     sample,
@@ -52,6 +53,7 @@ REQUESTS = {
     "n_dim": [lambda: sample(nothing, SHORT, 1, n_dim=HUGE), lambda: Denoiser(HUGE, 20)],
     "m": [lambda: two_modes().quantiles(HUGE)],
     "n_steps": [lambda: NoiseSchedule.linear(HUGE), lambda: Denoiser(1, HUGE)],
+    "n_latent": [lambda: latent.Autoencoder(HUGE), lambda: latent.Autoencoder(2**20)],
     "n_hidden": [
         lambda: Denoiser(1, 20, HUGE),
         lambda: Denoiser(1, 20, 10_000),

@@ -42,14 +42,12 @@ class Trainer:
     """Trains `denoiser` on the rows of x0 with Adam (Ho et al. 2020, algorithm 1).
 
     denoiser: maps (xt, t) to eps_hat, with attributes n_dim and n_steps, in float32 or float64; it
-    is trained in place.
-    x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or a function of the
-    step's index (1, 2, ...) that is never negative. t_weight: (T+1,), how often each t is drawn,
-    relative to the others, entry 0 left aside, and in every batch alike (one from each n-th of the
-    range, as Kingma et al. 2021, appendix I.1, do with a random shift for all); each of 1..T as
-    likely as any other where not given. average:
-    keep a running mean of the weights, which weighs the last tenth or so of the steps most, and
-    sample from that.
+    is trained in place. x0: (n, n_dim), finite, in standardised units. learning_rate: a number, or
+    a function of the step's index (1, 2, ...) that is never negative. t_weight: (T+1,), how often
+    each t is drawn, relative to the others, entry 0 left aside, and in every batch alike (one from
+    each n-th of the range, as Kingma et al. 2021, appendix I.1, do with a random shift for all);
+    each of 1..T as likely as any other where not given. average: keep a running mean of the
+    weights, which weighs the last tenth or so of the steps most, and sample from that.
     label: an int or (n,) int64, the class of each row of x0, for a denoiser with classes; one row
     in ten is shown without it, so that the network knows both cases (Ho & Salimans 2022,
     algorithm 1). generator: source of every random number. All work is done where the denoiser is.

@@ -32,7 +32,6 @@ Terms = Callable[[NoiseSchedule, int], list[Term]]
 def _weighted_sum(answer, terms: Terms, times: Sequence[int]) -> Function:
     """Check a function (schedule, first part, t, other parts...): right factors, nothing else."""
     my = Function(answer)
-
     for t in times:
         parts = terms(SCHEDULE, t)
         for term in parts:

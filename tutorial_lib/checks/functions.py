@@ -198,10 +198,10 @@ def denoising_loss(answer):
     """my_loss(network, xt, t, eps): the mean squared error, a tensor that has a gradient."""
     my, t, g = Function(answer), torch.arange(400) % 200 + 1, Generator().manual_seed(0)
     for n_dim in (1, 2):
-        _loss_of(my, *torch.randn(2, 400, n_dim, generator=g), t)
+        _check_loss(my, *torch.randn(2, 400, n_dim, generator=g), t)
 
 
-def _loss_of(my: Function, noisy: Tensor, eps: Tensor, steps: Tensor) -> None:
+def _check_loss(my: Function, noisy: Tensor, eps: Tensor, steps: Tensor) -> None:
     weight = torch.ones((), requires_grad=True)
 
     def answering(share):
@@ -239,16 +239,11 @@ def _loss_of(my: Function, noisy: Tensor, eps: Tensor, steps: Tensor) -> None:
 @check("It asks for every step once, from T down to 1, and its samples follow the truth.")
 def sample(answer):
     """my_sample(denoiser, schedule, n, generator): (n, denoiser.n_dim), for any schedule."""
-    my, asked = Function(answer), []
-    point = DataDenoiser(torch.tensor([[0.7, 0.7]]), OTHER)
-
-    def denoiser(xt, t):
-        asked.append(int(torch.as_tensor(t).max()))
-        return point(xt, t)
-
-    denoiser.n_dim, denoiser.n_steps = 2, 20
+    my = Function(answer)
+    denoiser, calls = _watched(DataDenoiser(torch.tensor([[0.7, 0.7]]), OTHER))
     z = my.tensor(denoiser, OTHER, 3, Generator().manual_seed(0), shape=(3, 2))
-    need(bool(asked), f"{my.name} never asks the denoiser.")
+    need(bool(calls), f"{my.name} never asks the denoiser.")
+    asked = [t for _, t in calls]
     order = f"asked {len(asked)} times, first at t = {asked[0]} and last at t = {asked[-1]}"
     right = asked == list(range(20, 0, -1))
     need(right, f"With T = 20, the denoiser must be asked at t = 20, 19, ..., 1. It is {order}.")
@@ -265,20 +260,14 @@ def sample(answer):
         f"With the exact denoiser, W1 to the truth is {distance:.2f} and the spread {width:.2f} "
         "instead of 1: look at the start, and at the fresh noise.",
     )
-    seen, cloud = [], Mixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1, 2))
-    exact = ExactDenoiser(cloud, OTHER)
-
-    def watched(xt, t):
-        seen.append(xt.detach().clone())
-        return exact(xt, t)
-
-    watched.n_dim, watched.n_steps = 2, 20
+    cloud = Mixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1, 2))
+    denoiser, calls = _watched(ExactDenoiser(cloud, OTHER))
 
     def ask(seed):
-        return my.tensor(watched, OTHER, 2000, Generator().manual_seed(seed), shape=(2000, 2))
+        return my.tensor(denoiser, OTHER, 2000, Generator().manual_seed(seed), shape=(2000, 2))
 
     z = ask(0)
-    start = kstest(seen[0].flatten(), "norm")  # an honest start fails once in a million
+    start = kstest(calls[0][0].flatten(), "norm")  # an honest start fails once in a million
     need(start.pvalue > 1e-6, "The start must be pure noise: standard normal numbers.")
     together = float(z.T.corrcoef()[0, 1])
     need(
@@ -288,6 +277,18 @@ def sample(answer):
     )
     need(torch.equal(z, ask(0)), "The same generator gives two results: draw all noise from it.")
     need(not torch.equal(z, ask(1)), "Another seed gives the same points: draw from generator.")
+
+
+def _watched(exact):
+    """A denoiser that answers like `exact`, and the list of its calls: the points and t."""
+    calls = []
+
+    def denoiser(xt, t):
+        calls.append((xt.detach().clone(), int(torch.as_tensor(t).max())))
+        return exact(xt, t)
+
+    denoiser.n_dim, denoiser.n_steps = exact.n_dim, exact.n_steps
+    return denoiser, calls
 
 
 @check("Points of the right shape, new ones in every call, from one and the same law.")
@@ -365,10 +366,8 @@ def mix(answer):
         need(abs(mean) < 0.05, f"At share = {share} the mean is {mean:.2f}, not 0.")
         both = [float((found * end).mean()) for end in (a, b)]
         need(min(both) > 0.2, f"At share = {share} one of the two has no part in it.")
-        moved = not bool(((found == a) | (found == b)).any())
-        need(
-            moved, f"At share = {share} some numbers are still a's or b's: all must be on the way."
-        )
+        still = f"At share = {share} some numbers are still a's or b's: all must be on the way."
+        need(not bool(((found == a) | (found == b)).any()), still)
     need(both[1] > both[0], "At share = 0.75 there must be more of b than of a.")
 
 
