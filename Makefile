@@ -33,13 +33,13 @@ lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-brows
 
 test: lint ## lint, unit tests, and every notebook run from a clean kernel
 	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=300 --ignore=tests/benchmarks tests notebooks
+		--nbval-cell-timeout=300 tests notebooks
 
 deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and five times the examples of each property
 	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) -m "slow or hypothesis" --hypothesis-profile=deep tests
 
 bench: $(VENV)/.test ## measure speed and sizes, on a quiet machine: timings say little on a busy one
-	$(BIN)/python -m pytest -rs -s tests/benchmarks
+	$(BIN)/python -m pytest -rs -s bench/speed.py bench/scaling.py bench/quality.py bench/digits.py bench/scrubber.py
 
 notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)

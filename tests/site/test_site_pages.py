@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from scrubbing import Scrubber, listen
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = ["index", *(path.stem for path in sorted(FOLDER.glob("0*.ipynb")))]
 
 

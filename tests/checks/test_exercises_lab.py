@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def test_answers_open_one_by_one_with_their_formulas(lab):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CELLS = [
     "".join(cell["source"])
     for cell in json.loads((ROOT / "notebooks/04_training.ipynb").read_text("utf-8"))["cells"]

@@ -1,7 +1,7 @@
 """Student copies as an nbgrader assignment, from generating it to the marks.
 
     pip install nbgrader                     # not among the project's own requirements
-    python tests/nbgrader/round_trip.py      # or with names: 01_toy_data 02_forward_diffusion ...
+    python tests/site/round_trip.py      # or with names: 01_toy_data 02_forward_diffusion ...
 
 Makes a course in a temporary folder, hands in two submissions, lets nbgrader mark them, and fails
 unless the marks are as expected. "good" has all solutions. "bad" has the first exercise right,
@@ -18,8 +18,8 @@ from pathlib import Path
 import nbformat
 from nbgrader.api import Gradebook
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 from exercises import answer, exercises, tagged  # noqa: E402
 

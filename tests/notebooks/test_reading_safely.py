@@ -8,7 +8,7 @@ from pathlib import Path
 import bs4
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MODULES = sorted((ROOT / "tutorial_lib").rglob("*.py"))
 REACHING_OUT = {

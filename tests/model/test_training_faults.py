@@ -68,7 +68,8 @@ print(json.dumps([same(whole, trainer), done, where]))
 
 
 def interrupt(times: int, average: bool, path: Path, seed: int = 0) -> None:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+    root = Path(__file__).parents[2]
+    paths = [str(root), str(root / "tests" / "helpers")]
     code = INTERRUPTED.format(
         paths=paths, times=times, average=average, path=str(path / "run"), seed=seed
     )

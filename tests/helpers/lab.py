@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from scrubbing import listen
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "browser-tests"
 CHROMIUM_OPTIONS = [
     "--no-sandbox",

@@ -184,7 +184,7 @@ def test_with_the_solutions_filled_in_every_check_passes():
 
 @each_notebook
 def test_as_an_nbgrader_assignment_a_wrong_answer_raises(path):
-    """nbgrader gives marks where nothing raises; tests/nbgrader/ asks nbgrader itself."""
+    """nbgrader gives marks where nothing raises; tests/site/round_trip.py asks nbgrader itself."""
     for stub, check, _ in exercises(for_nbgrader(read(path))):
         assert stub.metadata.nbgrader.solution and not stub.metadata.nbgrader.grade
         assert check.metadata.nbgrader.grade and check.metadata.nbgrader.points == 1

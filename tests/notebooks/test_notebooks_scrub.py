@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scrubbing import Scrubber
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def scrubs(path):

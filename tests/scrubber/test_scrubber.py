@@ -1,4 +1,4 @@
-"""The scrubber's Python side: checks, numbers, bytes, sizes. tests/browser has the rest."""
+"""The scrubber's Python side: checks, numbers, bytes, sizes. Its neighbours have the rest."""
 
 import base64
 import hashlib

@@ -2,7 +2,7 @@
 
     pip install jupyterhub                 # this and the proxy are not among the project's own
     npm install configurable-http-proxy    # requirements
-    python tests/hub/classroom.py --students 4 --proxy node_modules/.bin/configurable-http-proxy
+    python bench/classroom.py --students 4 --proxy node_modules/.bin/configurable-http-proxy
 
 Starts JupyterHub on this machine's loopback, with a throw-away home for each student that holds the
 notebooks without solutions. All students do the same at the same moment: log in; open notebook 02,
@@ -34,8 +34,8 @@ import psutil
 from playwright.sync_api import sync_playwright
 from yarl import URL
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 from lab import CHROMIUM_OPTIONS, Lab, find_chromium  # noqa: E402
 from scrubbing import Scrubber  # noqa: E402

@@ -572,7 +572,8 @@ for step in trainer.run(steps=10**6):
 
 
 def writer(path: Path) -> subprocess.Popen:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+    root = Path(__file__).parents[2]
+    paths = [str(root), str(root / "tests" / "helpers")]
     code = WRITER.format(paths=paths, path=str(path))
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     process.stdout.readline()

@@ -1,7 +1,7 @@
 """Do the notebooks' assertions hold with other seeds, threads, processors and versions?
 
-    .venv/bin/python tools/elsewhere.py --seeds 0 1 2 3 4 --threads 1 2
-    .venv/bin/python tools/elsewhere.py --capability default --python oldest/bin/python
+    .venv/bin/python bench/robustness.py --seeds 0 1 2 3 4 --threads 1 2
+    .venv/bin/python bench/robustness.py --capability default --python oldest/bin/python
 
 Runs the code cells of each notebook as a script, every `manual_seed(k)` shifted, and says which
 assertions failed and which held by the least: 0 % is just held, 100 % is as clearly as can be.

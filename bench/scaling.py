@@ -18,7 +18,7 @@ RANGES = {
     "dimension": [1, 2, 4, 8, 16, 32, 64],
 }
 AXES = {"n": "points", "T": "steps T", "width": "width", "dimension": "dimension"}
-PICTURE = Path(__file__).parents[2] / ".benchmarks" / "scaling.png"
+PICTURE = Path(__file__).parents[1] / ".benchmarks" / "scaling.png"
 
 
 def least_seconds(job, repeats):

@@ -2,6 +2,7 @@
 
 import pytest
 
+pytest_plugins = ["common", "lab"]
 ROWS = pytest.StashKey[list]()
 
 

@@ -20,7 +20,7 @@ import pytest
 from tools.notebooks import clean
 from tutorial_lib.scrubber.player import compact_module
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 APART = {"task", "exercise", "check", "solution", "clinic"}  # tags of what is not the main text
 MAX_CELLS, MAX_CELLS_APART = 50, 25
