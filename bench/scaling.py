@@ -70,7 +70,7 @@ def test_picture(seconds, monkeypatch):
             for job, found in zip(["a training step", "sampling"], seconds[name]):
                 ax.loglog(values, found, "o-", label=job)
             slope_1 = seconds[name][:, -1:] * values / values[-1]
-            style = {"color": plotting.GREY, "linewidth": 1, "label": ["slope 1", "_"]}
+            style = {"color": "black", "linewidth": 1, "label": ["slope 1", "_"]}
             ax.loglog(values, slope_1.T, "--", **style)
             ax.set_xticks(values, [f"{value:,}" for value in values])
             ax.set(xlabel=AXES[name], ylim=(3e-4, 60))

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "tutorial_lib"
 LAYERS = {
     "_arguments": -2,  # checks of what callers pass in, used by all
     "_random": -1,  # draws on the right device
+    "palette": -1,  # the colours of all figures
     "data": 0,
     "digits": 0,
     "schedule": 0,
@@ -88,8 +89,8 @@ def test_numerical_layers_draw_nothing(path):
     assert not {name.split(".")[0] for name in imports(path)} & DRAWING
 
 
-def test_plotting_stands_alone():
-    assert not siblings(PACKAGE / "plotting.py")
+def test_plotting_takes_nothing_but_the_colours():
+    assert siblings(PACKAGE / "plotting.py") == {"palette"}
 
 
 def test_importing_the_package_stays_light():

@@ -19,18 +19,19 @@ def main() -> None:
     truth, schedule = lib.two_modes().standardized(scaler), lib.NoiseSchedule.linear()
     network = lib.Denoiser(1, 200, generator=g)
     trainer = lib.Trainer(network, scaler.transform(data), schedule, generator=g)
-    for _step in trainer.run(steps=2_000):
-        pass
+    trainer.train(steps=2_000)
     path = lib.sample(trainer.denoiser, schedule, 10_000, trajectory=True, generator=g)
     grid = torch.linspace(-3, 3, 201)[:, None]
 
-    figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+    plt.style.use(plotting.STYLE)
+    figure, ax = plt.subplots(figsize=(7, 3))
 
     def draw(t: int) -> None:
         ax.clear()
         density = truth.diffused(schedule.alpha_bar[t]).density(grid)
-        plotting.histogram(ax, path[t], exact=density, label="generated", title=f"t = {t}")
-        ax.set(ylim=(0, 0.8))
+        title = f"t = {t}"
+        plotting.histogram(ax, path[t], "model", exact=density, label="generated", title=title)
+        ax.set_ylim(0, 0.8)
         ax.legend(loc="upper left")
 
     # Noise fades slowly and the humps part fast, so fewer frames at first; the end is held.
