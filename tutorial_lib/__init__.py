@@ -1,6 +1,6 @@
 """A minimal denoising diffusion model: data, noise, network, training, sampling.
 
-The names below are what the notebooks use all the time. The modules `oracle`, `sampling`,
+The names below are what the notebooks use all the time. The modules `oracle`, `sampling`, `loss`,
 `metrics`, `latent`, `checkpoint`, `plotting`, `scrubber` and `checks` hold more, and are imported
 where they are needed: `from tutorial_lib import plotting`.
 """

@@ -5,8 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import a_generator
-
 
 def draw(function: Callable, *arguments, device: torch.device, generator: Generator | None):
     """function(*arguments), such as torch.randn, on `device`.
@@ -14,6 +12,6 @@ def draw(function: Callable, *arguments, device: torch.device, generator: Genera
     A generator draws on its own device, and the numbers are moved: so a CPU generator gives the
     same numbers to a network on a GPU as to one on the CPU.
     """
-    source = device if a_generator(generator) is None else generator.device
+    source = device if generator is None else generator.device
     values: Tensor = function(*arguments, device=source, generator=generator)
     return values.to(device)

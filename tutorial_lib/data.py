@@ -7,34 +7,25 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import (
-    a_generator,
-    finite,
-    fits,
-    integer,
-    number,
-    points,
-    positive,
-    same_shape,
-)
+from tutorial_lib._silent import check_finite, check_points, check_same_shape
 
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
     """Shift and scale each column to mean 0 and standard deviation 1.
 
-    mean, std: (n_dim,) of the data that it was fitted on, in the units of that data; finite, and
-    std above 0. Raises ValueError or TypeError otherwise.
+    mean, std: (n_dim,) of the data that it was fitted on, in the units of that data. Raises
+    ValueError unless they are finite, of one shape, and std above 0.
     """
 
     mean: Tensor
     std: Tensor
 
     def __post_init__(self):
-        same_shape("mean", self.mean, "std", self.std)
-        finite("mean", self.mean)
-        if self.std.ndim != 1 or not (finite("std", self.std) > 0).all():
-            raise ValueError(f"std must be positive and of shape (n_dim,), got {self.std.tolist()}")
+        check_same_shape(mean=self.mean, std=self.std)
+        check_finite(mean=self.mean, std=self.std)
+        if not (self.std > 0).all():
+            raise ValueError(f"std must be positive, got {self.std.tolist()}")
 
     @classmethod
     def fit(cls, x: Tensor) -> "Standardizer":
@@ -42,29 +33,30 @@ class Standardizer:
 
         x: (n, n_dim). Raises ValueError if x is not finite or a column does not vary.
         """
-        finite("x", points("x", x))
-        low, high = x.amin(0), x.amax(0)
-        if not (low < high).all():
-            column = int((low >= high).nonzero()[0])
-            raise ValueError(
-                f"every column of x must vary, got only {float(low[column])} in column {column}"
-            )
+        check_points(x=x)
+        check_finite(x=x)
+        # By its range: where the mean is rounded, the standard deviation of a constant is not 0.
+        if not (x.amin(0) < x.amax(0)).all():
+            raise ValueError(f"every column of x must vary, got ranges {x.amax(0) - x.amin(0)}")
         return cls(x.mean(0), x.std(0))
 
     def transform(self, x: Tensor) -> Tensor:
         """Data (n, n_dim) to standardised units."""
-        return (points("x", x, len(self.mean)) - self.mean) / self.std
+        check_points(len(self.mean), x=x)
+        return (x - self.mean) / self.std
 
     def inverse(self, z: Tensor) -> Tensor:
         """Standardised values (n, n_dim) back to the units of the data."""
-        return points("z", z, len(self.mean)) * self.std + self.mean
+        check_points(len(self.mean), z=z)
+        return z * self.std + self.mean
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
     """A mixture of k Gaussians, each with independent coordinates.
 
-    weight: (k,), sums to 1. mean, std: (k, n_dim), std > 0. All float64.
+    weight: (k,), sums to 1. mean, std: (k, n_dim), std > 0. Kept in float64. Raises ValueError
+    where they are no such law.
     """
 
     weight: Tensor
@@ -75,18 +67,13 @@ class Mixture:
         for name in ("weight", "mean", "std"):
             value = torch.as_tensor(getattr(self, name), dtype=torch.float64)
             object.__setattr__(self, name, value)
-        k = self.weight.numel()
-        if self.weight.ndim != 1 or self.mean.ndim != 2 or len(self.mean) != k or self.n_dim < 1:
-            raise ValueError(
-                "weight must have shape (k,) and mean (k, n_dim), n_dim >= 1, "
-                f"got {tuple(self.weight.shape)} and {tuple(self.mean.shape)}"
-            )
-        if self.std.shape != self.mean.shape or not (self.std > 0).all():
-            raise ValueError(f"std must be positive and have mean's shape {tuple(self.mean.shape)}")
-        finite("mean", self.mean)
-        finite("std", self.std)
-        if (self.weight < 0).any() or not math.isclose(float(self.weight.sum()), 1, abs_tol=1e-6):
-            raise ValueError(f"weight must be >= 0 and sum to 1, got {self.weight.tolist()}")
+        check_same_shape(weight=self.weight, mean=self.mean[:, 0])
+        check_same_shape(mean=self.mean, std=self.std)
+        check_finite(mean=self.mean, std=self.std)
+        total = float(self.weight.sum())
+        if not (self.std > 0).all() or (self.weight < 0).any() or abs(total - 1) > 1e-6:
+            given = f"std {self.std.tolist()}, weight {self.weight.tolist()}"
+            raise ValueError(f"std must be positive, weight >= 0 and sum to 1, got {given}")
 
     @property
     def n_dim(self) -> int:
@@ -94,8 +81,7 @@ class Mixture:
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """n independent points, (n, n_dim) float32: pick a component, then add its noise."""
-        fits("n", integer("n", n, 1), n * self.n_dim)
-        u = torch.rand(n, generator=a_generator(generator))
+        u = torch.rand(n, generator=generator)
         share = self.weight.cumsum(0) / self.weight.sum()  # the last is 1, and not a little less
         component = torch.bucketize(u, share[:-1].float(), right=True)
         noise = torch.randn(n, self.n_dim, generator=generator)
@@ -103,8 +89,8 @@ class Mixture:
 
     def component_log_density(self, x: Tensor) -> Tensor:
         """log(weight_k N(x; mean_k, std_k^2)) at the points x (n, n_dim): (n, k) float64."""
-        x = points("x", x, self.n_dim).double()
-        z = (x[:, None] - self.mean) / self.std
+        check_points(self.n_dim, x=x)
+        z = (x.double()[:, None] - self.mean) / self.std  # (n, k, n_dim)
         log_normal = -0.5 * z.square() - self.std.log() - 0.5 * math.log(2 * math.pi)
         return log_normal.sum(-1) + self.weight.log()
 
@@ -120,7 +106,7 @@ class Mixture:
         """
         if self.n_dim != 1:
             raise ValueError(f"quantiles are for 1D mixtures, this one has n_dim = {self.n_dim}")
-        share = (torch.arange(integer("m", m, 1), dtype=torch.float64) + 0.5) / m
+        share = (torch.arange(m, dtype=torch.float64) + 0.5) / m
         z = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
         x = (self.mean[:, 0] + self.std[:, 0] * z).flatten().sort().values[:, None]
         cdf = torch.special.ndtr((x - self.mean[:, 0]) / self.std[:, 0]) @ self.weight
@@ -128,31 +114,24 @@ class Mixture:
 
     def standardized(self, scaler: Standardizer) -> "Mixture":
         """The law of `scaler.transform(x)` when x has this law."""
-        if len(scaler.mean) != self.n_dim:
-            raise ValueError(
-                f"scaler must have n_dim = {self.n_dim} columns like the mixture, "
-                f"got {len(scaler.mean)}"
-            )
+        check_same_shape(mean=self.mean[0], scaler=scaler.mean)
         return Mixture(self.weight, (self.mean - scaler.mean) / scaler.std, self.std / scaler.std)
 
     def diffused(self, alpha_bar: Tensor | float) -> "Mixture":
         """The law of sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps when x0 has this law.
 
-        alpha_bar: a number in [0, 1]. A scaled Gaussian plus Gaussian noise is Gaussian, so the
-        mixture keeps its weights (Ho et al. 2020, eq. 4, applied to each component).
+        alpha_bar: a number in 0..1, else ValueError. A scaled Gaussian plus Gaussian noise is
+        Gaussian, so the mixture keeps its weights (Ho et al. 2020, eq. 4, for each component).
         """
-        alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
-        if alpha_bar.ndim != 0 or not 0 <= alpha_bar <= 1:
-            raise ValueError(f"alpha_bar must be one number in 0..1, got {alpha_bar.tolist()}")
+        alpha_bar = float(alpha_bar)
+        if not 0 <= alpha_bar <= 1:
+            raise ValueError(f"alpha_bar must lie in 0..1, got {alpha_bar}")
         std = (alpha_bar * self.std.square() + 1 - alpha_bar).sqrt()
-        return Mixture(self.weight, alpha_bar.sqrt() * self.mean, std)
+        return Mixture(self.weight, math.sqrt(alpha_bar) * self.mean, std)
 
 
 def two_modes(weight: float = 0.3, std: float = 0.2) -> Mixture:
     """The series' 1D law: N(-1/2, std^2) with probability `weight`, else N(+1/2, std^2)."""
-    if not 0 < number("weight", weight) < 1:
-        raise ValueError(f"weight must lie strictly between 0 and 1, got {weight}")
-    positive("std", std)
     return Mixture([weight, 1 - weight], [[-0.5], [0.5]], [[std], [std]])
 
 
@@ -165,13 +144,13 @@ def gaussian_mixture(
 
 def ramp(n: int, *, generator: Generator | None = None) -> Tensor:
     """n points of the ramp, the smaller of two uniform numbers: (n, 1) float32 in [0, 1]."""
-    integer("n", n, 1)
-    return torch.rand(n, 2, generator=a_generator(generator)).amin(1, keepdim=True)
+    return torch.rand(n, 2, generator=generator).amin(1, keepdim=True)
 
 
 def ramp_density(x: Tensor) -> Tensor:
     """The ramp's density, 2 (1 - x) on [0, 1] and 0 elsewhere, at the points x (n, 1): (n,)."""
-    x = points("x", x, 1)[:, 0]
+    check_points(1, x=x)
+    x = x[:, 0]
     return torch.where((x >= 0) & (x <= 1), 2 * (1 - x), 0.0)
 
 
@@ -180,8 +159,7 @@ def spiral(n: int, *, generator: Generator | None = None) -> Tensor:
 
     With u, v uniform on [0, 1]: angle 3 pi u, radius 0.25 + 0.65 u + 0.15 v.
     """
-    integer("n", n, 1)
-    return _spiral(*torch.rand(2, n, generator=a_generator(generator)))
+    return _spiral(*torch.rand(2, n, generator=generator))
 
 
 def spiral_lattice(n: int) -> Tensor:
@@ -190,12 +168,13 @@ def spiral_lattice(n: int) -> Tensor:
     u and v are not drawn but spread evenly over the unit square: v goes on by the golden ratio
     from one u to the next (a Kronecker lattice; Niederreiter 1992, chapter 5).
     """
-    k = torch.arange(integer("n", n, 1), dtype=torch.float64)
+    k = torch.arange(n, dtype=torch.float64)
     return _spiral((k + 0.5) / n, (k * (math.sqrt(5) - 1) / 2) % 1).float()
 
 
 def _spiral(u: Tensor, v: Tensor) -> Tensor:
-    angle, radius = 3 * math.pi * u, 0.25 + 0.65 * u + 0.15 * v
+    angle = 3 * math.pi * u
+    radius = 0.25 + 0.65 * u + 0.15 * v
     return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
 
 
@@ -205,7 +184,7 @@ def spiral_density(x: Tensor) -> Tensor:
     Change of variables: the map (u, v) -> (radius, angle) has Jacobian 0.15 * 3 pi, and the
     area element is radius d(radius) d(angle). A point can lie on the first or the second turn.
     """
-    points("x", x, 2)
+    check_points(2, x=x)
     radius, angle = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0]) % (2 * math.pi)
     density = torch.zeros_like(radius)
     for turn in (0, 1):

@@ -1,6 +1,5 @@
 """What diffusion in a latent space needs besides diffusion: an autoencoder and a judge."""
 
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -8,21 +7,12 @@ from sklearn.decomposition import PCA
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from tutorial_lib._arguments import (
-    a_generator,
-    finite_loss,
-    fits,
-    integer,
-    points,
-    positive,
-    same_shape,
-)
 from tutorial_lib._random import draw
+from tutorial_lib._silent import check_same_shape
 from tutorial_lib.digits import N_CLASSES, SIDE, Digits
 from tutorial_lib.metrics import frechet_distance, nearest_distances
 from tutorial_lib.network import draw_weights
-
-N_PIXELS = SIDE * SIDE
+from tutorial_lib.training import Trainer
 
 
 class Autoencoder(nn.Module):
@@ -34,8 +24,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, n_latent: int, *, generator: Generator | None = None):
         super().__init__()
-        self.n_latent = n_latent = integer("n_latent", n_latent, 1)
-        fits("n_latent", n_latent, n_latent * 32 * 7 * 7)
+        self.n_latent = n_latent
         with torch.device("meta"):  # the weights are drawn below, once
             self.encoder = nn.Sequential(
                 nn.Unflatten(1, (1, SIDE, SIDE)),
@@ -60,16 +49,16 @@ class Autoencoder(nn.Module):
     @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
         """Latents (n, n_latent) of images (n, 784)."""
-        return self.encoder(points("image", image, N_PIXELS))
+        return self.encoder(image)
 
     @torch.no_grad()
     def decode(self, z: Tensor) -> Tensor:
         """Images (n, 784) in 0..1 from latents (n, n_latent)."""
-        return self.decoder(points("z", z, self.n_latent)).sigmoid()
+        return self.decoder(z).sigmoid()
 
 
 def reconstruction_loss(
-    autoencoder: Autoencoder, image: Tensor, generator: Generator | None = None
+    autoencoder: Autoencoder, image: Tensor, *, generator: Generator | None = None
 ) -> Tensor:
     """How badly the images (n, 784) come back, the latents being shaken on the way: a number.
 
@@ -101,50 +90,12 @@ class Classifier(nn.Sequential):
 
 
 def classification_loss(
-    classifier: Classifier, image: Tensor, label: Tensor, generator: Generator | None = None
+    classifier: Classifier, image: Tensor, label: Tensor, *, generator: Generator | None = None
 ) -> Tensor:
     """The cross-entropy for images (n, 784), all moved by up to a pixel each way: a number."""
     shift = draw(torch.randint, -1, 2, (2,), device=image.device, generator=generator).tolist()
     moved = image.view(-1, SIDE, SIDE).roll(shift, (1, 2)).flatten(1)
     return cross_entropy(classifier(moved), label)
-
-
-def fit(
-    network: nn.Module,
-    loss: Callable[..., Tensor],
-    *data: Tensor,
-    steps: int,
-    batch_size: int = 128,
-    learning_rate: float = 2e-3,
-    generator: Generator | None = None,
-) -> Iterator[float]:
-    """Train `network` on random rows of `data` with Adam; an iterator over the losses.
-
-    loss: called as loss(network, *rows, generator). data: tensors of equal length, at least 1.
-    learning_rate falls in a straight line to zero. Raises ValueError or TypeError for a number or
-    data that do not fit, and FloatingPointError, before the step, if a loss is not finite.
-    """
-    lengths = sorted({len(part) for part in data})
-    if len(lengths) != 1 or lengths == [0]:
-        raise ValueError(f"data must be tensors of equal length >= 1, got lengths {lengths}")
-    integer("steps", steps, 1)
-    fits("batch_size", integer("batch_size", batch_size, 1), batch_size * data[0][0].numel())
-    positive("learning_rate", learning_rate)
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    there = {"device": data[0].device, "generator": a_generator(generator)}
-
-    def run() -> Iterator[float]:
-        for step in range(steps):
-            rows = draw(torch.randint, len(data[0]), (batch_size,), **there)
-            value = loss(network, *(part[rows] for part in data), generator)
-            found = finite_loss(value.item(), step + 1)
-            optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            yield found
-
-    return run()
 
 
 class Marks(NamedTuple):
@@ -179,18 +130,24 @@ class Judge:
     ):
         self.train = train.image
         self.classifier = Classifier(generator=generator)
-        for _loss in fit(
-            self.classifier, classification_loss, *held_out, steps=steps, generator=generator
-        ):
-            pass
+        trainer = Trainer(
+            self.classifier,
+            held_out.image,
+            classification_loss,
+            label=held_out.label,
+            batch_size=128,
+            learning_rate=lambda k: 2e-3 * (1 - (k - 1) / steps),
+            average=False,
+            generator=generator,
+        )
+        trainer.train(steps=steps, name="the judge")
         self.pca = PCA(32, random_state=0).fit(train.image.numpy())
         self.components = self.pca.transform(train.image.numpy())
 
     @torch.no_grad()
     def __call__(self, image: Tensor, label: Tensor) -> Marks:
         """image: (n, 784) in 0..1. label: (n,) int64, what each is meant to be."""
-        points("image", image, N_PIXELS)
-        same_shape("label", label, "the rows of image", image[:, 0])
+        check_same_shape(label=label, rows=image[:, 0])
         share, answer = self.classifier(image).softmax(1).max(1)
         return Marks(
             float((answer == label).float().mean()),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
-from tutorial_lib._arguments import fits, integer, positive
+from tutorial_lib._silent import check_finite, check_points
 
 
 def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
@@ -19,16 +19,18 @@ def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
     The mean distance that points must move to turn one histogram into the other; also the area
     between the two cumulative distribution functions. In the units of x.
     """
-    return float(wasserstein_distance(_sample("x", x, 1)[:, 0], _sample("y", y, 1)[:, 0]))
+    x, y = _columns(1, x=x, y=y)
+    return float(wasserstein_distance(x[:, 0], y[:, 0]))
 
 
 def sliced_wasserstein(x: ArrayLike, y: ArrayLike, *, n_directions: int = 64) -> float:
     """Mean of `wasserstein` over projections of two 2D samples, (n, 2) and (m, 2).
 
-    The directions are equally spaced over half a turn (Bonneel et al. 2015, section 3).
+    The directions are equally spaced over half a turn. Bonneel et al. 2015, section 3, take the
+    mean of the squared W2 instead.
     """
-    x, y = _sample("x", x, 2), _sample("y", y, 2)
-    angle = np.arange(integer("n_directions", n_directions, 1)) * math.pi / n_directions
+    x, y = _columns(2, x=x, y=y)
+    angle = np.arange(n_directions) * math.pi / n_directions
     directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return float(np.mean([wasserstein_distance(x @ u, y @ u) for u in directions]))
 
@@ -39,15 +41,14 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
     x: (n, 2), y: (m, 2). 0 for equal histograms, 1 for disjoint ones. Points outside the grid
     share one more cell.
     """
-    positive("limit", limit)
-    fits("bins", bins, integer("bins", bins, 1) ** 2)
 
     def shares(sample: np.ndarray) -> np.ndarray:
         edges = np.linspace(-limit, limit, bins + 1)
         inside = np.histogram2d(*sample.T, bins=(edges, edges))[0] / len(sample)
         return np.append(inside, 1 - inside.sum())
 
-    return float(np.abs(shares(_sample("x", x, 2)) - shares(_sample("y", y, 2))).sum() / 2)
+    x, y = _columns(2, x=x, y=y)
+    return float(np.abs(shares(x) - shares(y)).sum() / 2)
 
 
 def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
@@ -56,13 +57,7 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
     |mean_x - mean_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^(1/2)), C the covariances (Dowson & Landau
     1982, eq. 4; with features of a network in place of x it is the FID of Heusel et al. 2017).
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            f"x and y must have shapes (n, d) and (m, d) with n, m >= 2, got {x.shape}, {y.shape}"
-        )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("x and y must be finite")
+    x, y = _columns(None, x=x, y=y)
     # With C = R'R, the trace of (C_x C_y)^(1/2) is the sum of the singular values of R_x R_y'.
     r_x, r_y = (np.linalg.qr(a - a.mean(0), mode="r") / (len(a) - 1) ** 0.5 for a in (x, y))
     traces = (r_x**2).sum() + (r_y**2).sum() - 2 * np.linalg.norm(r_x @ r_y.T, "nuc")
@@ -78,12 +73,6 @@ def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
     x = torch.as_tensor(x)
     x = x if x.is_floating_point() else x.float()
     reference = torch.as_tensor(reference).to(x)
-    fit = x.ndim == reference.ndim == 2 and x.shape[1] == reference.shape[1]
-    if not (fit and len(reference)):
-        raise ValueError(
-            "x and reference must have shapes (n, d) and (m, d) with m >= 1, "
-            f"got {tuple(x.shape)} and {tuple(reference.shape)}"
-        )
     return torch.cat([torch.cdist(rows, reference).amin(1) for rows in x.split(1000)])
 
 
@@ -108,16 +97,15 @@ def noise_band(
     draw(n) must return n fresh points of the truth. A sample whose distance to the same
     `reference` is below `upper` cannot be told from an honest one by this distance (at 5 %).
     """
-    integer("n", n, 1)
-    draws = [distance(draw(n), reference) for _ in range(integer("repeats", repeats, 20))]
+    draws = [distance(draw(n), reference) for _ in range(repeats)]
     return NoiseBand(float(np.median(draws)), float(np.quantile(draws, 0.95)), np.array(draws))
 
 
-def _sample(name: str, x: ArrayLike, n_dim: int) -> np.ndarray:
-    x = np.asarray(x, dtype=np.float64)
-    x = x[:, None] if x.ndim == 1 and n_dim == 1 else x
-    if x.ndim != 2 or x.shape[1] != n_dim or len(x) == 0:
-        raise ValueError(f"{name} must have shape (n, {n_dim}), got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError(f"{name} must be finite")
-    return x
+def _columns(n_dim: int | None, **samples: ArrayLike) -> list[np.ndarray]:
+    """Each as finite float64 (n, n_dim), of whatever type it comes; (n,) counts as a column."""
+    tensors = {name: torch.as_tensor(x).detach().cpu().double() for name, x in samples.items()}
+    if n_dim == 1:
+        tensors = {name: x[:, None] if x.ndim == 1 else x for name, x in tensors.items()}
+    check_points(n_dim, **tensors)
+    check_finite(**tensors)
+    return [x.numpy() for x in tensors.values()]

@@ -1,23 +1,11 @@
 """The network of the series: a plain MLP that predicts the noise in xt, and a sharper variant."""
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import (
-    a_generator,
-    a_schedule,
-    fits,
-    integer,
-    labels,
-    number,
-    points,
-    positive,
-    timesteps,
-)
-from tutorial_lib.forward import at
+from tutorial_lib._silent import check_index
 from tutorial_lib.schedule import NoiseSchedule
 
 CHUNK = 1000  # rows that go through the layers together on a CPU
@@ -45,13 +33,9 @@ class Denoiser(nn.Module):
         generator: Generator | None = None,
     ):
         super().__init__()
-        self.n_dim = n_dim = integer("n_dim", n_dim, 1)
-        self.n_steps = integer("n_steps", n_steps, 2)
-        self.n_hidden = n_hidden = integer("n_hidden", n_hidden, 1)
-        self.frequencies = tuple(float(positive("each of frequencies", k)) for k in frequencies)
-        self.n_classes = n_classes = integer("n_classes", n_classes, 0)
+        self.n_dim, self.n_steps, self.n_hidden = n_dim, n_steps, n_hidden
+        self.frequencies, self.n_classes = tuple(map(float, frequencies)), n_classes
         n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1 + n_classes
-        fits("n_hidden", n_hidden, n_hidden * max(n_hidden, n_inputs))
         with torch.device("meta"):  # the weights are drawn below, once
             self.layers = nn.Sequential(
                 nn.Linear(n_inputs, n_hidden),
@@ -64,23 +48,25 @@ class Denoiser(nn.Module):
             )
         draw_weights(self.layers, generator)
 
-    def scaled_time(self, t: int | Tensor) -> float | Tensor:
-        """t in 1..T mapped linearly to [-1/2, 1/2], the range that suits a network's input."""
-        return (t - 1) / (self.n_steps - 1) - 0.5
+    def extra_repr(self) -> str:
+        return (
+            f"n_dim={self.n_dim}, n_steps={self.n_steps}, n_hidden={self.n_hidden}, "
+            f"frequencies={self.frequencies}, n_classes={self.n_classes}"
+        )
 
     def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
-        """eps_hat (n, n_dim) for xt (n, n_dim) and t, an int or (n,) int64, in 1..T.
+        """eps_hat (n, n_dim) for xt (n, n_dim) and t, an int or (n,) integers, in 1..T.
 
-        label: the class of each row, an int or (n,) int64 in 0..n_classes-1; -1, or no label at
-        all, is for rows of an unknown class. Raises ValueError or TypeError for a shape, a t or a
-        label that does not fit.
+        label: the class of each row, an int or (n,) integers in 0..n_classes-1; -1, or no label at
+        all, is for rows of an unknown class. Raises ValueError or TypeError for a t or a label
+        that does not fit.
         """
-        points("xt", xt, self.n_dim)
-        dtype = self.layers[0].weight.dtype
-        if xt.dtype != dtype:
-            raise TypeError(f"xt must be {dtype} like the weights, got {xt.dtype}")
-        time = self.scaled_time(timesteps(t, len(xt), 1, self.n_steps))
-        column = torch.as_tensor(time).to(xt).view(-1, 1).expand(len(xt), 1)
+        return self.output(xt, t, label)
+
+    def output(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
+        """What the layers themselves put out, (n, n_dim); the arguments are those of `forward`."""
+        t = check_index("t", t, len(xt), 1, self.n_steps)
+        column = torch.as_tensor(self.scaled_time(t)).to(xt).view(-1, 1).expand(len(xt), 1)
         waves = [wave(k * xt) for k in self.frequencies for wave in (torch.sin, torch.cos)]
         inputs = torch.cat([xt, *waves, column, *self._one_hot(xt, label)], dim=1)
         if torch.is_grad_enabled() or inputs.device.type != "cpu":
@@ -88,13 +74,18 @@ class Denoiser(nn.Module):
         # A few rows at a time, so that what lies between the layers fits a CPU's cache.
         return torch.cat([self.layers(rows) for rows in inputs.split(CHUNK)])
 
+    def scaled_time(self, t: int | Tensor) -> float | Tensor:
+        """t in 1..T mapped linearly to [-1/2, 1/2], the range that suits a network's input."""
+        return (t - 1) / (self.n_steps - 1) - 0.5
+
     def _one_hot(self, xt: Tensor, label: int | Tensor | None) -> list[Tensor]:
         """The inputs that stand for the label: (n, n_classes), or none without classes."""
-        if not self.n_classes and label is None:
-            return []
-        label = labels(-1 if label is None else label, len(xt), -1, self.n_classes, xt.device)
-        classes = torch.arange(self.n_classes, device=xt.device)
-        return [(label[:, None] == classes).to(xt)]
+        if label is None:
+            return [xt.new_zeros(len(xt), self.n_classes)]
+        first = -1 if self.n_classes else 0  # without classes there is no label at all
+        label = check_index("label", label, len(xt), first, self.n_classes - 1)
+        label = torch.as_tensor(label, device=xt.device).expand(len(xt))
+        return [(label[:, None] == torch.arange(self.n_classes, device=xt.device)).to(xt)]
 
 
 class VDenoiser(Denoiser):
@@ -107,42 +98,27 @@ class VDenoiser(Denoiser):
     of steps.
     """
 
-    def __init__(
-        self,
-        n_dim: int,
-        schedule: NoiseSchedule,
-        n_hidden: int = 128,
-        *,
-        frequencies: Sequence[float] = (),
-        n_classes: int = 0,
-        generator: Generator | None = None,
-    ):
-        super().__init__(
-            n_dim,
-            a_schedule(schedule).n_steps,
-            n_hidden,
-            frequencies=frequencies,
-            n_classes=n_classes,
-            generator=generator,
-        )
+    def __init__(self, n_dim: int, schedule: NoiseSchedule, n_hidden: int = 128, **options):
+        super().__init__(n_dim, schedule.n_steps, n_hidden, **options)
         self.schedule = schedule
+        log_snr = schedule.alpha_bar.cpu().double().logit(eps=1e-12)  # finite where alpha_bar is 0
+        log_noise = (-0.5 * log_snr).float().to(schedule.beta.device)
         self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
-        log_snr = schedule.alpha_bar.double().logit(eps=1e-12)  # finite also where alpha_bar is 0
-        self.register_buffer("log_noise", -0.5 * log_snr.float(), persistent=False)
+        self.register_buffer("log_noise", log_noise, persistent=False)
+
+    def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
+        """eps_hat (n, n_dim) for xt (n, n_dim) and t in 1..T, as `Denoiser` gives it."""
+        v_hat = self.output(xt, t, label)
+        alpha_bar = self.alpha_bar[torch.as_tensor(t).long()].view(-1, 1)  # (1, 1) or (n, 1)
+        return (1 - alpha_bar).sqrt() * xt + alpha_bar.sqrt() * v_hat
 
     def scaled_time(self, t: int | Tensor) -> Tensor:
         """A quarter of the log of noise over signal, sqrt((1 - alpha_bar) / alpha_bar), at t.
 
-        It rises from about -1 to 2.5 over t = 1..T of the series' schedule, fastest at small t,
+        It rises from -1.15 to 2.69 over t = 1..T of the series' schedule, fastest at small t,
         where the best answer changes fastest (c_noise in Karras et al. 2022, table 1).
         """
         return self.log_noise[t] / 4
-
-    def forward(self, xt: Tensor, t: int | Tensor, label: int | Tensor | None = None) -> Tensor:
-        """eps_hat (n, n_dim) for xt (n, n_dim) and t in 1..T, as `Denoiser` gives it."""
-        v_hat = super().forward(xt, t, label)
-        alpha_bar = at(self.alpha_bar, timesteps(t, len(xt), 1, self.n_steps), xt)
-        return (1 - alpha_bar).sqrt() * xt + alpha_bar.sqrt() * v_hat
 
 
 class Guided(nn.Module):
@@ -150,16 +126,11 @@ class Guided(nn.Module):
 
     denoiser: one that was trained with labels. label: as in `Denoiser.forward`. weight: how far
     to go beyond the answer with the label, away from the one without (classifier-free guidance,
-    Ho & Salimans 2022, eq. 6); 0 takes the answer as it is. Raises ValueError for a denoiser
-    without classes or a weight that is negative or not finite, TypeError for one that is no number.
+    Ho & Salimans 2022, eq. 6); 0 takes the answer as it is.
     """
 
     def __init__(self, denoiser: Denoiser, label: int | Tensor, weight: float = 0.0):
         super().__init__()
-        if not getattr(denoiser, "n_classes", 0):
-            raise ValueError("denoiser must have classes (n_classes > 0) to be told a label")
-        if not 0 <= number("weight", weight) < math.inf:
-            raise ValueError(f"weight must be finite and at least 0, got {weight}")
         self.denoiser, self.label, self.weight = denoiser, label, weight
         self.n_dim, self.n_steps = denoiser.n_dim, denoiser.n_steps
         if hasattr(denoiser, "schedule"):
@@ -178,7 +149,6 @@ def draw_weights(network: nn.Module, generator: Generator | None) -> None:
 
     They follow PyTorch's own initial law, uniform on +-1/sqrt(n_in), but come from `generator`.
     """
-    a_generator(generator)
     network.to_empty(device=torch.empty(0).device)  # the default, or that of `with torch.device`
     for layer in network.modules():
         if parameters := list(layer.parameters(recurse=False)):

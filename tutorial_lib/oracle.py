@@ -8,18 +8,10 @@ closed form. Both classes are callables (xt, t) -> eps, so they can stand in for
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._arguments import (
-    MOST,
-    a_schedule,
-    integer,
-    points,
-    same_shape,
-    timestep,
-    timesteps,
-)
 from tutorial_lib._random import draw
+from tutorial_lib._silent import check_points, check_same_shape
 from tutorial_lib.data import Mixture
-from tutorial_lib.forward import at, diffuse
+from tutorial_lib.forward import diffuse
 from tutorial_lib.schedule import NoiseSchedule
 
 
@@ -27,13 +19,12 @@ class ExactDenoiser:
     """eps*(xt, t) for data that follow a known `mixture` (in standardised units)."""
 
     def __init__(self, mixture: Mixture, schedule: NoiseSchedule):
-        self.mixture, self.schedule = mixture, a_schedule(schedule)
+        self.mixture, self.schedule = mixture, schedule
         self.n_dim, self.n_steps = mixture.n_dim, schedule.n_steps
 
     def marginal(self, t: int) -> Mixture:
         """q(x[t]), the law of the diffused data, for an int t in 0..T."""
-        t = timestep(t, 0, self.n_steps)
-        return self.mixture.diffused(self.schedule.alpha_bar[t])
+        return self.mixture.diffused(self.schedule.at(t, self.mixture.mean, first=0)[2])
 
     def posterior(self, xt: float, t: int) -> Mixture:
         """q(x0 | xt): what one noisy value of 1D data says about where it came from; t in 1..T.
@@ -41,10 +32,8 @@ class ExactDenoiser:
         Each component's prior N(mean, std^2) meets the likelihood of xt; the product is Gaussian
         again, and the weights become the components' shares of the density at xt.
         """
-        if self.n_dim != 1:
-            raise ValueError(f"posterior is for 1D mixtures, this one has n_dim = {self.n_dim}")
-        t = timestep(t, 1, self.n_steps)
-        marginal, alpha_bar = self.marginal(t), self.schedule.alpha_bar[t].double()
+        _, _, alpha_bar = self.schedule.at(t, self.mixture.mean)
+        marginal, alpha_bar = self.marginal(t), alpha_bar.double()
         share = marginal.component_log_density(torch.tensor([[float(xt)]])).softmax(1)[0]
         gain = alpha_bar.sqrt() * self.mixture.std.square() / marginal.std.square()
         mean = self.mixture.mean + gain * (xt - marginal.mean)
@@ -52,16 +41,16 @@ class ExactDenoiser:
         return Mixture(share, mean, std)
 
     def __call__(self, xt: Tensor, t: int | Tensor) -> Tensor:
-        """eps* (n, n_dim) for xt (n, n_dim) and t, an int or (n,) int64, in 1..T.
+        """eps* (n, n_dim) for xt (n, n_dim) and t, an int or (n,) integers, in 1..T.
 
         eps* = -sqrt(1 - alpha_bar) grad log q(xt) (Tweedie's formula), a weighted mean over the
         components. The score is used rather than E[x0 | xt], whose difference from xt cancels
         at small t.
         """
-        points("xt", xt, self.n_dim)
-        t = timesteps(t, len(xt), 1, self.n_steps)
-        x = xt.double()[:, None]
-        alpha_bar = at(self.schedule.alpha_bar.double(), t, x)
+        check_points(self.n_dim, xt=xt)
+        x = xt.double()[:, None]  # (n, 1, n_dim), against k components
+        _, _, alpha_bar = self.schedule.at(t, x)
+        alpha_bar = alpha_bar.double()
         variance = alpha_bar * self.mixture.std.square() + 1 - alpha_bar
         offset = x - alpha_bar.sqrt() * self.mixture.mean
         log_share = -0.5 * (offset.square() / variance + variance.log()).sum(-1)
@@ -72,30 +61,29 @@ class ExactDenoiser:
 class DataDenoiser:
     """eps*(xt, t) for data that are exactly the given `data` (n_data, n_dim), each equally likely.
 
-    E[x0 | xt] is the mean of the points, weighted by how likely each is to have become xt. A
-    `chunk` of rows of xt, or fewer where the points are many, is compared with all points at a
-    time, so memory stays at a few arrays of chunk * n_data numbers.
+    E[x0 | xt] is the mean of the points, weighted by how likely each is to have become xt. Rows of
+    xt are compared with all points a few at a time, so memory stays at a few times 512 MB.
     """
 
-    def __init__(self, data: Tensor, schedule: NoiseSchedule, *, chunk: int = 512):
-        self.data, self.schedule = points("data", data), a_schedule(schedule)
-        self.chunk = min(integer("chunk", chunk, 1), max(1, MOST // len(data)))
+    def __init__(self, data: Tensor, schedule: NoiseSchedule):
+        check_points(data=data)
+        self.data, self.schedule = data, schedule
         self.n_dim, self.n_steps = data.shape[1], schedule.n_steps
 
     def __call__(self, xt: Tensor, t: int | Tensor) -> Tensor:
-        """eps* (n, n_dim) for xt (n, n_dim) and t, an int or (n,) int64, in 1..T."""
-        points("xt", xt, self.n_dim)
-        t = timesteps(t, len(xt), 1, self.n_steps)
-        alpha_bar = at(self.schedule.alpha_bar, t, xt).expand(len(xt), 1)
+        """eps* (n, n_dim) for xt (n, n_dim) and t, an int or (n,) integers, in 1..T."""
+        check_points(self.n_dim, xt=xt)
+        _, _, alpha_bar = self.schedule.at(t, xt)
         # In float64: the two parts of log_weight are large where the data are far from 0.
-        pairs = (xt.double(), alpha_bar.to(xt.device, torch.float64))
-        chunks = zip(*(values.split(self.chunk) for values in pairs), strict=True)
-        return torch.cat([self._chunk(x, ab) for x, ab in chunks]).to(xt)
+        alpha_bar = alpha_bar.to(xt.device, torch.float64).expand(len(xt), 1)
+        chunk = max(1, min(512, 2**26 // len(self.data)))
+        parts = zip(xt.double().split(chunk), alpha_bar.split(chunk))
+        return torch.cat([self._part(x, ab) for x, ab in parts]).to(xt)
 
-    def _chunk(self, xt: Tensor, alpha_bar: Tensor) -> Tensor:
+    def _part(self, xt: Tensor, alpha_bar: Tensor) -> Tensor:
         data = self.data.to(xt)
         # log of N(xt; sqrt(alpha_bar) x0, 1 - alpha_bar), less what all points have in common
-        signal = alpha_bar.sqrt() * xt @ data.T
+        signal = alpha_bar.sqrt() * xt @ data.T  # (rows, n_data)
         log_weight = (signal - 0.5 * alpha_bar * data.square().sum(1)) / (1 - alpha_bar)
         mean = log_weight.softmax(1) @ data
         return (xt - alpha_bar.sqrt() * mean) / (1 - alpha_bar).sqrt()
@@ -103,9 +91,7 @@ class DataDenoiser:
 
 def _quadrature(exact: ExactDenoiser, t: int) -> tuple[Tensor, Tensor]:
     """Points (m, 1) and weights (m,) float64 for integrals over q(x[t]), which must be 1D."""
-    if exact.n_dim != 1:
-        raise ValueError(f"quadrature needs a 1D mixture, this one has n_dim = {exact.n_dim}")
-    marginal = exact.marginal(timestep(t, 1, exact.n_steps))
+    marginal = exact.marginal(t)
     z = torch.linspace(-8, 8, 2001, dtype=torch.float64)[:, None]
     share = torch.exp(-0.5 * z.square())
     x = marginal.mean[:, 0] + marginal.std[:, 0] * z  # each component on a grid of its own
@@ -130,9 +116,8 @@ def excess_loss(denoiser, exact: ExactDenoiser, t: int) -> float:
     x, weight = _quadrature(exact, t)
     with torch.no_grad():
         eps_hat = denoiser(x.float(), t).double()
-    same_shape("x", x, "the denoiser's answer", eps_hat)
-    error = eps_hat - exact(x, t)
-    return float(weight @ error.square()[:, 0])
+    check_same_shape(x=x, eps_hat=eps_hat)
+    return float(weight @ (eps_hat - exact(x, t)).square()[:, 0])
 
 
 def denoising_loss(
@@ -143,11 +128,9 @@ def denoising_loss(
     x0: (n, n_dim), n >= 2, fresh data in standardised units. t: an int in 1..T. The second number
     is the standard error of the mean.
     """
-    if len(points("x0", x0)) < 2:
-        raise ValueError(f"x0 must have at least 2 rows, got {len(x0)}")
     eps = draw(torch.randn, x0.shape, device=x0.device, generator=generator)
     with torch.no_grad():
         eps_hat = denoiser(diffuse(schedule, x0, t, eps), t)
-    same_shape("x0", x0, "the denoiser's answer", eps_hat)
+    check_same_shape(eps=eps, eps_hat=eps_hat)
     squared = (eps_hat - eps).double().square().mean(1)
     return float(squared.mean()), float(squared.std() / len(squared) ** 0.5)

@@ -1,64 +1,90 @@
 """Sampling: from pure noise back to data, one learned step at a time."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._arguments import (
-    a_schedule,
-    finite,
-    fits,
-    integer,
-    same_schedule,
-    same_shape,
-    timestep,
-)
 from tutorial_lib._random import draw
+from tutorial_lib._silent import check_finite, check_same_schedule, check_same_shape
 from tutorial_lib.schedule import NoiseSchedule
 
 Denoise = Callable[[Tensor, int], Tensor]
+States = Iterator[tuple[int, Tensor]]
 
 
 def reverse_step(
-    schedule: NoiseSchedule, xt: Tensor, t: int, eps_hat: Tensor, z: Tensor, sigma: Tensor
+    schedule: NoiseSchedule, xt: Tensor, t: int, eps_hat: Tensor, z: Tensor, sigma_t: float
 ) -> Tensor:
     """x[t-1] from x[t] (Ho et al. 2020, algorithm 2, line 4); no noise is added at t = 1.
 
     xt, eps_hat (the predicted noise), z (standard normal): (n, n_dim). t: an int in 1..T.
-    sigma: (T+1,), how much of z to add at each step. Raises ValueError or TypeError where they do
-    not fit.
+    sigma_t: a number, how much of z to add. Raises ValueError for a t or shapes that do not fit.
     """
-    same_shape("xt", xt, "the predicted noise", eps_hat)
-    same_shape("xt", xt, "z", z)
-    same_shape("sigma", sigma, "schedule.beta", a_schedule(schedule).beta)
-    t = timestep(t, 1, schedule.n_steps)
-    beta, alpha, alpha_bar = schedule.beta[t], schedule.alpha[t], schedule.alpha_bar[t]
+    check_same_shape(xt=xt, eps_hat=eps_hat, z=z)
+    beta, alpha, alpha_bar = schedule.at(t, xt)
     mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
-    return mean + sigma[t] * z if t > 1 else mean
+    return mean + float(sigma_t) * z if t > 1 else mean
+
+
+@torch.no_grad()
+def reverse_chain(
+    denoiser: Denoise,
+    schedule: NoiseSchedule,
+    x: Tensor,
+    *,
+    sigma: Tensor | None = None,
+    generator: Generator | None = None,
+) -> States:
+    """The chain run backwards (Ho et al. 2020, algorithm 2): (t, x[t]) for t = T, T-1, ..., 0.
+
+    denoiser: any callable (xt, t) -> eps_hat. x: (n, n_dim), the noise to start from, where the
+    denoiser is. sigma: (T+1,), the noise that each step adds; schedule.sigma where not given,
+    schedule.sigma_posterior is the paper's other choice. Raises ValueError where they do not fit.
+    """
+    sigma = schedule.sigma if sigma is None else torch.as_tensor(sigma)
+    check_same_shape(sigma=sigma, beta=schedule.beta)
+    check_finite(sigma=sigma)
+    sigma, schedule = sigma.tolist(), schedule.to(x.device)
+    yield schedule.n_steps, x
+    for t in range(schedule.n_steps, 0, -1):
+        z = draw(torch.randn, x.shape, device=x.device, generator=generator).to(x.dtype)
+        x = reverse_step(schedule, x, t, denoiser(x, t), z, sigma[t])
+        yield t - 1, x
 
 
 def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tensor) -> Tensor:
     """x[s] from x[t], s < t, without fresh noise (Song et al. 2021, eq. 12 with sigma = 0).
 
-    Take the predicted noise out, shrink to what is left at s, put that much noise back.
-    xt, eps_hat: (n, n_dim). t, s: ints with 0 <= s < t <= T. Raises ValueError or TypeError
-    otherwise.
+    Take the predicted noise out, shrink to what is left at s, put that much noise back. (The
+    paper writes alpha for our alpha_bar.) xt, eps_hat: (n, n_dim). t, s: ints with
+    0 <= s < t <= T. Raises ValueError otherwise.
     """
-    same_shape("xt", xt, "the predicted noise", eps_hat)
-    t = timestep(t, 1, a_schedule(schedule).n_steps)
-    if integer("s", s, 0) >= t:
-        raise ValueError(f"s must be less than t = {t}, got {s}")
+    check_same_shape(xt=xt, eps_hat=eps_hat)
+    _, _, alpha_bar_t = schedule.at(t, xt)
     # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.
     ratio = schedule.alpha[s + 1 : t + 1].prod()
-    if ratio == 0:
+    if not 0 <= s < t or ratio == 0:
         raise ValueError(
-            f"alpha_bar[{t}] / alpha_bar[{s}] must be above 0 in float32: "
-            "make smaller jumps, or a schedule that adds less noise"
+            f"s must lie in 0..{t - 1}, and so near t = {t} that signal is left, got {s}"
         )
-    noise_t, noise_s = (1 - schedule.alpha_bar[t]).sqrt(), (1 - schedule.alpha_bar[s]).sqrt()
+    noise_t, noise_s = (1 - alpha_bar_t).sqrt(), (1 - schedule.alpha_bar[s]).sqrt()
     return (xt - noise_t * eps_hat) / ratio.sqrt() + noise_s * eps_hat
+
+
+@torch.no_grad()
+def ddim_chain(denoiser: Denoise, schedule: NoiseSchedule, x: Tensor, n_steps: int) -> States:
+    """As `reverse_chain`, but in `n_steps` even jumps without fresh noise, 1 <= n_steps <= T."""
+    if not 1 <= n_steps <= schedule.n_steps:
+        raise ValueError(f"n_steps must lie in 1..{schedule.n_steps}, got {n_steps}")
+    schedule = schedule.to(x.device)
+    stops = torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int()
+    yield schedule.n_steps, x
+    for t, s in pairwise(stops.tolist()):
+        x = ddim_step(schedule, x, t, s, denoiser(x, t))
+        yield s, x
 
 
 def sample(
@@ -71,28 +97,16 @@ def sample(
     trajectory: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Draw n points by running the chain backwards from t = T (Ho et al. 2020, algorithm 2).
+    """Draw n points by `reverse_chain`, starting from pure noise at t = T.
 
-    denoiser: any callable (xt, t) -> eps_hat on a tensor (n, n_dim) and an int t. n_dim: needed
-    where the denoiser has no attribute of that name. sigma: (T+1,), the noise added at each step;
-    schedule.sigma where not given, schedule.sigma_posterior is the paper's other choice.
+    denoiser, sigma: as there. n_dim: needed where the denoiser has no attribute of that name.
 
     Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
-    noise at the start, [0] the sample. Raises ValueError or TypeError where an argument does not
-    fit.
+    noise at the start, [0] the sample. Raises ValueError where an argument does not fit.
     """
-    same_schedule(denoiser, schedule)
-    sigma = schedule.sigma if sigma is None else torch.as_tensor(sigma)
-    same_shape("sigma", finite("sigma", sigma), "schedule.beta", schedule.beta)
-
-    start = _start(denoiser, schedule, n, n_dim, generator, schedule.n_steps * trajectory)
-    schedule, sigma = schedule.to(start.device), sigma.to(start.device)
-
-    def step(xt: Tensor, t: int) -> Tensor:
-        z = draw(torch.randn, xt.shape, device=xt.device, generator=generator).to(xt.dtype)
-        return reverse_step(schedule, xt, t, denoiser(xt, t), z, sigma)
-
-    return _run(step, start, range(schedule.n_steps, 0, -1), trajectory)
+    start = _pure_noise(denoiser, schedule, n, n_dim, generator)
+    states = reverse_chain(denoiser, schedule, start, sigma=sigma, generator=generator)
+    return _collect(states, start, schedule.n_steps) if trajectory else _last(states)
 
 
 def sample_ddim(
@@ -105,56 +119,36 @@ def sample_ddim(
     trajectory: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Draw n points in `n_steps` deterministic jumps, 1 <= n_steps <= T (Song et al. 2021).
+    """Draw n points by `ddim_chain`; all randomness is in the start (Song et al. 2021).
 
-    The arguments are those of `sample`; all randomness is in the start. With `trajectory` the
+    The arguments are those of `sample`, and n_steps, the number of jumps. With `trajectory` the
     states are (n_steps+1, n, n_dim), [n_steps] the noise and [0] the sample.
     """
-    same_schedule(denoiser, schedule)
-    if integer("n_steps", n_steps, 1) > schedule.n_steps:
-        raise ValueError(f"n_steps must be at most T = {schedule.n_steps}, got {n_steps}")
-    stops = (
-        torch.linspace(schedule.n_steps, 0, n_steps + 1, dtype=torch.float64).round().int().tolist()
-    )
-    next_stop = dict(pairwise(stops))
-    start = _start(denoiser, schedule, n, n_dim, generator, n_steps * trajectory)
-    schedule = schedule.to(start.device)
-
-    def step(xt: Tensor, t: int) -> Tensor:
-        return ddim_step(schedule, xt, t, next_stop[t], denoiser(xt, t))
-
-    return _run(step, start, stops[:-1], trajectory)
+    start = _pure_noise(denoiser, schedule, n, n_dim, generator)
+    states = ddim_chain(denoiser, schedule, start, n_steps)
+    return _collect(states, start, n_steps) if trajectory else _last(states)
 
 
-def _start(
-    denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim: int | None, generator, more: int
-) -> Tensor:
-    """The start of every sampler, (n, n_dim) standard normal, once the arguments are checked.
-
-    more: how many states of that size are to be kept beside it.
-    """
-    integer("n", n, 1)
-    known = getattr(denoiser, "n_dim", None)
-    if n_dim is None and known is None:
-        raise ValueError("n_dim must be given, because this denoiser has no attribute n_dim")
-    if n_dim is not None and known not in (None, n_dim):
-        raise ValueError(f"n_dim must be the denoiser's, {known}, got {n_dim}")
-    shape = n, integer("n_dim", known if n_dim is None else n_dim, 1)
-    fits("n", n, n * shape[1] * (1 + more))
+def _pure_noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator) -> Tensor:
+    """(n, n_dim) standard normal numbers, where the denoiser's weights are and in their dtype."""
+    check_same_schedule(denoiser, schedule)
+    if n_dim is None:
+        n_dim = denoiser.n_dim
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
     like = schedule.beta if weights is None else weights
-    return draw(torch.randn, shape, device=like.device, generator=generator).to(like.dtype)
+    return draw(torch.randn, n, n_dim, device=like.device, generator=generator).to(like.dtype)
 
 
-@torch.no_grad()
-def _run(step: Denoise, x: Tensor, times: Sequence[int], trajectory: bool) -> Tensor:
-    # One block for all states: kept one by one between the network's large temporaries, they
-    # would fragment the heap until it is a hundred times their size.
-    states = x.new_empty(len(times) + 1, *x.shape) if trajectory else None
-    for k, t in enumerate(times):
-        if trajectory:
-            states[len(times) - k] = x
-        x = step(x, t)
-    if trajectory:
-        states[0] = x
-    return states if trajectory else x
+def _last(states: States) -> Tensor:
+    [(_, x)] = deque(states, maxlen=1)
+    return x
+
+
+def _collect(states: States, start: Tensor, n_steps: int) -> Tensor:
+    """All states, (n_steps+1, n, n_dim), the first one last."""
+    # In one block: kept one by one between the network's large temporaries, they would fragment
+    # the heap until it is a hundred times their size.
+    path = start.new_empty(n_steps + 1, *start.shape)
+    for k, (_, x) in enumerate(states):
+        path[n_steps - k] = x
+    return path

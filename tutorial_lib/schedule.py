@@ -1,12 +1,13 @@
 """The noise schedule: how much noise each of the T steps adds."""
 
+import reprlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from tutorial_lib._arguments import integer, number
+from tutorial_lib._silent import check_index
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,36 +22,20 @@ class NoiseSchedule:
     beta: Tensor
 
     def __post_init__(self):
-        beta = torch.as_tensor(self.beta).float()
-        if beta.ndim != 1 or len(beta) < 3:
-            raise ValueError(
-                f"beta must have shape (T+1,) with T >= 2, got shape {tuple(beta.shape)}"
-            )
-        if beta[0] != 0:
-            raise ValueError(f"beta[0] must be 0 (clean data), got {float(beta[0])}")
-        alpha = 1 - beta[1:]  # a beta below 6e-8 is lost here: float32 has 1 - beta = 1
-        if not ((alpha > 0) & (alpha < 1)).all():
-            raise ValueError(
-                "beta[1..T] must lie strictly between 0 and 1, as must 1 - beta in float32; "
-                f"got values from {float(beta[1:].min())} to {float(beta[1:].max())}"
-            )
+        beta = torch.as_tensor(self.beta).detach().float()
+        alpha = 1 - beta[1:]  # in float32, where a beta below 6e-8 is lost
+        if beta.ndim != 1 or len(beta) < 3 or beta[0] or not ((0 < alpha) & (alpha < 1)).all():
+            given = reprlib.repr(beta.tolist())
+            raise ValueError(f"beta must be 0, then T >= 2 values between 0 and 1, got {given}")
         object.__setattr__(self, "beta", beta)
 
     @classmethod
     def linear(
         cls, n_steps: int = 200, beta_min: float = 1e-4, beta_max: float = 0.2
     ) -> "NoiseSchedule":
-        """beta rises linearly from beta_min at t = 1 to beta_max at t = T = n_steps.
-
-        Raises ValueError unless n_steps >= 2 and 0 < beta_min <= beta_max < 1.
-        """
-        integer("n_steps", n_steps, 2)
-        number("beta_min", beta_min), number("beta_max", beta_max)
-        if not 0 < beta_min <= beta_max < 1:
-            raise ValueError(
-                "beta_min and beta_max must satisfy 0 < beta_min <= beta_max < 1, "
-                f"got {beta_min} and {beta_max}"
-            )
+        """beta rises linearly from beta_min at t = 1 to beta_max at t = T = n_steps."""
+        if beta_min > beta_max:
+            raise ValueError(f"beta_max must be at least beta_min = {beta_min}, got {beta_max}")
         beta = torch.linspace(beta_min, beta_max, n_steps, dtype=torch.float64)
         return cls(torch.cat([torch.zeros(1, dtype=torch.float64), beta]))
 
@@ -85,6 +70,17 @@ class NoiseSchedule:
     def _product(self) -> Tensor:
         # Of hundreds of factors: so in float64, which not every GPU has.
         return (1 - self.beta.cpu().double()).cumprod(0)
+
+    def at(self, t: int | Tensor, x: Tensor, first: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+        """beta, alpha and alpha_bar at t, shaped to multiply the rows of x (n, ...).
+
+        t: an int, for which they are numbers, or (n,) integers, for which they are (n, 1, ...).
+        Raises TypeError or ValueError for a t that is not integer, not in first..T or not (n,).
+        """
+        t = check_index("t", t, len(x), first, self.n_steps)
+        if isinstance(t, Tensor):
+            t = t.view(-1, *[1] * (x.ndim - 1))
+        return self.beta[t], self.alpha[t], self.alpha_bar[t]
 
     def to(self, device) -> "NoiseSchedule":
         """The same schedule with its arrays on `device`."""
