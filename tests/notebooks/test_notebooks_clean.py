@@ -8,7 +8,6 @@ import base64
 import copy
 import dis
 import re
-import statistics
 import textwrap
 import zlib
 from pathlib import Path
@@ -24,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 APART = {"task", "exercise", "check", "solution", "clinic"}  # tags of what is not the main text
 MAX_CELLS, MAX_CELLS_APART = 50, 25
-MAX_CODE_LINES, MAX_MEDIAN_CODE_LINES = 25, 5
+MAX_CODE_LINES = 25
 MAX_NOTEBOOK_BYTES = 1_000_000  # what GitHub still shows quickly
 MAX_PNG_BYTES = 60_000
 
@@ -83,13 +82,7 @@ def test_small(path):
     apart = [bool(APART & {*cell.metadata.get("tags", [])}) for cell in read(path).cells]
     assert apart.count(False) <= MAX_CELLS
     assert apart.count(True) <= MAX_CELLS_APART
-    lines = [
-        (sum(map(bool, map(str.strip, cell.source.splitlines()))), bool(tags & APART))
-        for cell in code_cells(path)
-        for tags in [{*cell.metadata.get("tags", [])}]
-    ]
-    assert max(count for count, _ in lines) <= MAX_CODE_LINES
-    assert statistics.median(count for count, apart in lines if not apart) <= MAX_MEDIAN_CODE_LINES
+    assert max(len(cell.source.splitlines()) for cell in code_cells(path)) <= MAX_CODE_LINES
     assert path.stat().st_size <= MAX_NOTEBOOK_BYTES
 
 

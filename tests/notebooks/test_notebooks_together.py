@@ -49,4 +49,4 @@ def test_twice_at_once_and_after_a_restart_the_training_goes_on_the_same(tmp_pat
     first, second = map(last_line, both)
     restarted = last_line(start([*CELLS[:2], CELLS[LOAD]], tmp_path))
     assert first == second == restarted and first.startswith("Step(index=601, loss=0.1")
-    assert os.listdir(tmp_path) == ["two_humps.safetensors"]
+    assert os.listdir(tmp_path) == ["two_humps.pt"]
