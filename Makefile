@@ -2,6 +2,8 @@
 PYTHON ?= python3
 LAB_ARGS ?=
 NOTEBOOKS ?=
+SEEDS ?= 0 1 2
+CLASSROOM_ARGS ?=
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
 # A thread that waits for the others must sleep, not spin: with other work on the same cores,
@@ -22,7 +24,7 @@ CONSTRAINTS ?= -c constraints.txt
 # not see what was installed in it.
 GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VENV)/.test)
 
-.PHONY: help lab test deep bench notebooks site slides student lint
+.PHONY: help lab test deep bench speed quality robustness classroom notebooks site slides student address lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -38,8 +40,19 @@ test: lint ## lint, unit tests, and every notebook run from a clean kernel
 deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and five times the examples of each property
 	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) -m "slow or hypothesis" --hypothesis-profile=deep tests
 
-bench: $(VENV)/.test ## measure speed and sizes, on a quiet machine: timings say little on a busy one
-	$(BIN)/python -m pytest -rs -s bench/speed.py bench/scaling.py bench/quality.py bench/digits.py bench/scrubber.py
+bench: speed quality ## measure speed and quality, on a quiet machine: timings say little on a busy one
+
+speed: $(VENV)/.test ## seconds of training, of sampling and of the scrubber, as ratios in one run
+	$(BIN)/python -m pytest -rs -s bench/speed.py bench/scrubber.py
+
+quality: $(VENV)/.test ## how near to the truth, after how many seconds, beside the usual recipe
+	$(BIN)/python -m pytest -rs -s bench/quality.py bench/digits.py
+
+robustness: $(VENV)/.test ## do the notebooks' claims hold with other seeds? (SEEDS="0 1 2")
+	$(BIN)/python bench/robustness.py --seeds $(SEEDS)
+
+classroom: $(VENV)/.test ## a class on one JupyterHub: see bench/classroom.py for what it needs
+	$(BIN)/python bench/classroom.py $(CLASSROOM_ARGS)
 
 notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
@@ -52,6 +65,9 @@ slides: $(VENV)/.test ## slides of each notebook in slides/, to show without Jup
 
 student: $(VENV)/.test ## the notebooks without their solutions, in student/
 	$(BIN)/python tools/student.py
+
+address: $(VENV)/.test ## set the repository's address everywhere (REPOSITORY=owner/name)
+	$(BIN)/python tools/address.py $(REPOSITORY)
 
 lint: $(VENV)/.test ## style only
 	$(BIN)/ruff check

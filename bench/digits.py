@@ -16,9 +16,15 @@ def marks(seed, train, held_out, schedule):
     """The marks of 1000 generated digits and of real ones, everything made anew from a seed."""
     g = seeded(seed)
     autoencoder = latent.Autoencoder(N_LATENT, generator=g)
-    options = {"steps": 2000, "batch_size": 64, "learning_rate": 3e-3, "generator": g}
-    for _ in latent.fit(autoencoder, latent.reconstruction_loss, train.image, **options):
-        pass
+    Trainer(
+        autoencoder,
+        train.image,
+        latent.reconstruction_loss,
+        batch_size=64,
+        learning_rate=lambda step: 3e-3 * (1 - (step - 1) / 2000),
+        average=False,
+        generator=g,
+    ).train(steps=2000, name="autoencoder")
     z = autoencoder.encode(train.image)
     noisy = z.repeat(10, 1)
     noisy += 0.2 * z.std(0) * torch.randn(noisy.shape, generator=g)
@@ -33,8 +39,7 @@ def marks(seed, train, held_out, schedule):
         learning_rate=lambda step: 3e-3 * (1 - step / (STEPS + 1)),
         generator=g,
     )
-    for _ in trainer.run(steps=STEPS):
-        pass
+    trainer.train(steps=STEPS, name="diffusion")
     denoise = [lib.Guided(trainer.denoiser, y, WEIGHT) for y in range(10)]
     z0 = [lib.sample(d, schedule, 100, generator=g) for d in denoise]
     judge = latent.Judge(train, held_out, generator=g)

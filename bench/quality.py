@@ -78,7 +78,10 @@ def late_distances(trainer, measures, generator, steps):
     for _ in range(4):
         seconds = train(trainer, steps)
         found.append(
-            (seconds, *distances(trainer.denoiser, trainer.schedule, measures, generator, 1))
+            (
+                seconds,
+                *distances(trainer.denoiser, trainer.objective.schedule, measures, generator, 1),
+            )
         )
     seconds, *others = zip(*found)
     return sum(seconds), *others

@@ -16,6 +16,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tools.address import FILES, address, replace_address
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -123,14 +125,30 @@ def test_workflow_does_what_ci_does():
 
 def test_links_name_this_repository():
     """One place rules: the address in pyproject.toml."""
-    owner, name = PROJECT["urls"]["Repository"].removeprefix("https://github.com/").split("/")
-    binder = 0
-    for path in [ROOT / "README.md", ROOT / "CITATION.cff", *(ROOT / "notebooks").glob("*.ipynb")]:
+    owner, name = address(ROOT).split("/")
+    links = 0
+    for path in (path for pattern in FILES for path in ROOT.glob(pattern)):
         text = path.read_text(encoding="utf-8")
         for found in re.findall(r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)", text):
-            binder += 1
+            links += 1
             assert found == f"{owner}/{name}", path.name
         # Other people's repositories may be cited; under our own name only ours may.
         for found in re.findall(rf"github(?:\.com)?/([\w.-]+)/{name}\b", text):
             assert found == owner, path.name
-    assert binder, "no Binder link anywhere"
+    assert links, "no Binder link anywhere"
+
+
+def test_one_command_sets_another_address(tmp_path):
+    for path in (path for pattern in FILES for path in ROOT.glob(pattern)):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    old, new = address(ROOT), "ada/diffusion.course"
+    changed = {path.name for path in replace_address(tmp_path, new)}
+    assert {"README.md", "TEACHING.md", "CITATION.cff", "pyproject.toml"} <= changed
+    assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= changed
+    assert address(tmp_path) == new
+    left = [path for path in tmp_path.rglob("*.*") if path.is_file() and old in path.read_text()]
+    assert left == []
+    with pytest.raises(ValueError, match="owner/name"):
+        replace_address(tmp_path, "https://github.com/ada/diffusion")

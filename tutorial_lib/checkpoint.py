@@ -1,7 +1,9 @@
 """Networks and training runs on disk.
 
 A file is written beside its final place and moved there when it is whole: whatever happens, there
-is the old file or the new one. Reading one runs nothing that is in it.
+is the old file or the new one. Reading one runs nothing that is in it. Where a file cannot be
+written or read, an OSError says so; where what is saved is not finite, or a file is damaged or
+does not fit, a ValueError. Nothing is changed then.
 """
 
 import copy
@@ -19,32 +21,24 @@ from tutorial_lib.network import Denoiser, VDenoiser
 from tutorial_lib.schedule import NoiseSchedule
 from tutorial_lib.training import Trainer
 
+ARGUMENTS = "n_dim", "n_steps", "n_hidden", "frequencies", "n_classes"
 FilePath = str | os.PathLike[str]
 
 
 def save_denoiser(path: FilePath, denoiser: Denoiser) -> None:
-    """Write a `Denoiser` or a `VDenoiser`: its weights, and the arguments that make it anew.
-
-    Raises OSError if the file cannot be written, ValueError for weights that are not finite or a
-    network that is not as its class makes it. A file that was there before then stays as it was.
-    """
-    names = ("n_dim", "n_hidden", "frequencies", "n_classes", "n_steps")
+    """Write a `Denoiser` or a `VDenoiser`: its weights, and the arguments that make it anew."""
     content = {"class": type(denoiser).__name__, "weights": denoiser.state_dict()}
-    content["arguments"] = {name: getattr(denoiser, name) for name in names}
+    content["arguments"] = {name: getattr(denoiser, name) for name in ARGUMENTS}
     if isinstance(denoiser, VDenoiser):
         content["beta"] = denoiser.schedule.beta
     check_finite(**content["weights"])
-    anew = _made(content)
-    if type(anew) is not type(denoiser) or repr(anew) != repr(denoiser):
-        raise ValueError(f"denoiser must be as its class makes it, {anew}, got {denoiser}")
+    if repr(_made(content)) != repr(denoiser):
+        raise ValueError(f"denoiser must be as its class makes it, got {denoiser}")
     _write(path, content)
 
 
 def load_denoiser(path: FilePath) -> Denoiser:
-    """The network that `save_denoiser` wrote, on the CPU.
-
-    Raises OSError if the file cannot be read, ValueError if it is damaged or of another kind.
-    """
+    """The network that `save_denoiser` wrote, on the CPU."""
     content = _read(path)
     try:
         denoiser = _made(content)
@@ -56,21 +50,18 @@ def load_denoiser(path: FilePath) -> Denoiser:
 
 def _made(content: dict) -> Denoiser:
     """A network without weights: on "meta", so that no file can ask for memory."""
-    arguments = dict(content["arguments"])
-    kind = Denoiser
+    arguments, make = dict(content["arguments"]), Denoiser
     if content["class"] == "VDenoiser":
-        kind, arguments["schedule"] = VDenoiser, NoiseSchedule(content["beta"])
         del arguments["n_steps"]
+        arguments["schedule"], make = NoiseSchedule(content["beta"]), VDenoiser
     with torch.device("meta"):
-        return kind(**arguments)
+        return make(**arguments)
 
 
 def save_trainer(path: FilePath, trainer: Trainer) -> None:
-    """Write all that a training run goes on from: weights and their mean, Adam's moments, the
-    losses, and the state of the trainer's generator, if it has one. Raises as `save_denoiser` does.
-    """
+    """Write all that a training run goes on from, see `Trainer.state`."""
     check_finite(**trainer.network.state_dict())
-    _write(path, {"run": _run(trainer), "state": trainer.state()})
+    _write(path, {"kind": _kind(trainer), "state": trainer.state()})
 
 
 def resume_trainer(path: FilePath, trainer: Trainer) -> None:
@@ -78,26 +69,22 @@ def resume_trainer(path: FilePath, trainer: Trainer) -> None:
 
     Make it as that one was made: the same network, schedule, averaging and device of the
     generator. With the same data and options it goes on as if it had never stopped, bit for bit.
-    Raises as `load_denoiser` does, also if the file is of another training; `trainer` then stays
-    as it was.
     """
-    content, here = _read(path), _run(trainer)
-    there = content.get("run", {})
-    for name in here:
-        if there.get(name) != here[name]:
-            raise ValueError(f"{path} is of another training: {name} is not the one here")
+    content = _read(path)
+    for name, here in _kind(trainer).items():
+        if content.get("kind", {}).get(name) != here:
+            raise ValueError(f"{path} is of another training: {name} is not as in this one")
     try:
-        copy.deepcopy(trainer).load_state(content["state"])  # what does not fit, changes a copy
+        copy.deepcopy(trainer).load_state(content["state"])  # what does not fit, fails on a copy
     except Exception as error:
         raise ValueError(f"{path} holds no whole training: {error!r}") from error
     with interrupts_held():
         trainer.load_state(content["state"])
 
 
-def _run(trainer: Trainer) -> dict:
+def _kind(trainer: Trainer) -> dict:
     """What two runs must have in common for one to go on from where the other was."""
-    schedule = getattr(trainer.objective, "schedule", None)
-    generator = trainer.generator
+    schedule, generator = getattr(trainer.objective, "schedule", None), trainer.generator
     return {
         "network": repr(trainer.network),
         "precision": str(next(trainer.network.parameters()).dtype),
@@ -130,5 +117,5 @@ def _read(path: FilePath) -> dict:
     except Exception as error:  # whatever a strange file brings about
         raise ValueError(f"{path} is no checkpoint of this library: {error!r}") from error
     if damaged or not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged, at {damaged}, or no checkpoint of this library")
+        raise ValueError(f"{path} is damaged, or no checkpoint of this library")
     return content

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._silent import check_finite, check_points, check_same_shape
+from tutorial_lib._silent import check_points
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +22,10 @@ class Standardizer:
     std: Tensor
 
     def __post_init__(self):
-        check_same_shape(mean=self.mean, std=self.std)
-        check_finite(mean=self.mean, std=self.std)
-        if not (self.std > 0).all():
-            raise ValueError(f"std must be positive, got {self.std.tolist()}")
+        one_shape = self.mean.shape == self.std.shape
+        finite = self.mean.isfinite().all() and self.std.isfinite().all()
+        if not (one_shape and finite and (self.std > 0).all()):
+            raise ValueError(f"mean must be finite, std positive, of one shape, got {self}")
 
     @classmethod
     def fit(cls, x: Tensor) -> "Standardizer":
@@ -33,11 +33,11 @@ class Standardizer:
 
         x: (n, n_dim). Raises ValueError if x is not finite or a column does not vary.
         """
-        check_points(x=x)
-        check_finite(x=x)
         # By its range: where the mean is rounded, the standard deviation of a constant is not 0.
         if not (x.amin(0) < x.amax(0)).all():
-            raise ValueError(f"every column of x must vary, got ranges {x.amax(0) - x.amin(0)}")
+            raise ValueError(
+                f"every column of x must be finite and vary, got ranges {x.amax(0) - x.amin(0)}"
+            )
         return cls(x.mean(0), x.std(0))
 
     def transform(self, x: Tensor) -> Tensor:
@@ -67,13 +67,12 @@ class Mixture:
         for name in ("weight", "mean", "std"):
             value = torch.as_tensor(getattr(self, name), dtype=torch.float64)
             object.__setattr__(self, name, value)
-        check_same_shape(weight=self.weight, mean=self.mean[:, 0])
-        check_same_shape(mean=self.mean, std=self.std)
-        check_finite(mean=self.mean, std=self.std)
-        total = float(self.weight.sum())
-        if not (self.std > 0).all() or (self.weight < 0).any() or abs(total - 1) > 1e-6:
-            given = f"std {self.std.tolist()}, weight {self.weight.tolist()}"
-            raise ValueError(f"std must be positive, weight >= 0 and sum to 1, got {given}")
+        shapes = self.weight.shape == self.mean[:, 0].shape and self.std.shape == self.mean.shape
+        finite = self.mean.isfinite().all() and self.std.isfinite().all()
+        shares = (self.weight >= 0).all() and math.isclose(self.weight.sum(), 1, abs_tol=1e-6)
+        if not (shapes and finite and shares and (self.std > 0).all()):
+            wanted = "weight (k,), >= 0, of sum 1, finite mean (k, n_dim), and std > 0 like it"
+            raise ValueError(f"a mixture must have {wanted}, got {self}")
 
     @property
     def n_dim(self) -> int:
@@ -104,18 +103,16 @@ class Mixture:
         They cut the distribution into m equal shares, each point in the middle of its share.
         Raises ValueError for more than one dimension.
         """
-        if self.n_dim != 1:
-            raise ValueError(f"quantiles are for 1D mixtures, this one has n_dim = {self.n_dim}")
+        (mean,), (std,) = self.mean.unbind(1), self.std.unbind(1)
         share = (torch.arange(m, dtype=torch.float64) + 0.5) / m
         z = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
-        x = (self.mean[:, 0] + self.std[:, 0] * z).flatten().sort().values[:, None]
-        cdf = torch.special.ndtr((x - self.mean[:, 0]) / self.std[:, 0]) @ self.weight
+        x = (mean + std * z).flatten().sort().values[:, None]
+        cdf = torch.special.ndtr((x - mean) / std) @ self.weight
         return torch.from_numpy(np.interp(share, cdf, x[:, 0])).float()[:, None]
 
     def standardized(self, scaler: Standardizer) -> "Mixture":
         """The law of `scaler.transform(x)` when x has this law."""
-        check_same_shape(mean=self.mean[0], scaler=scaler.mean)
-        return Mixture(self.weight, (self.mean - scaler.mean) / scaler.std, self.std / scaler.std)
+        return Mixture(self.weight, scaler.transform(self.mean), self.std / scaler.std)
 
     def diffused(self, alpha_bar: Tensor | float) -> "Mixture":
         """The law of sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps when x0 has this law.
@@ -149,8 +146,7 @@ def ramp(n: int, *, generator: Generator | None = None) -> Tensor:
 
 def ramp_density(x: Tensor) -> Tensor:
     """The ramp's density, 2 (1 - x) on [0, 1] and 0 elsewhere, at the points x (n, 1): (n,)."""
-    check_points(1, x=x)
-    x = x[:, 0]
+    (x,) = x.unbind(1)
     return torch.where((x >= 0) & (x <= 1), 2 * (1 - x), 0.0)
 
 
@@ -184,8 +180,8 @@ def spiral_density(x: Tensor) -> Tensor:
     Change of variables: the map (u, v) -> (radius, angle) has Jacobian 0.15 * 3 pi, and the
     area element is radius d(radius) d(angle). A point can lie on the first or the second turn.
     """
-    check_points(2, x=x)
-    radius, angle = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0]) % (2 * math.pi)
+    x1, x2 = x.unbind(1)
+    radius, angle = x.norm(dim=1), torch.atan2(x2, x1) % (2 * math.pi)
     density = torch.zeros_like(radius)
     for turn in (0, 1):
         u = (angle + 2 * math.pi * turn) / (3 * math.pi)

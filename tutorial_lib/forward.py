@@ -6,7 +6,6 @@ In all of these x0, xt and eps are (n, n_dim), of one shape, and t is an int or 
 
 from torch import Tensor
 
-from tutorial_lib._silent import check_same_shape
 from tutorial_lib.schedule import NoiseSchedule
 
 
@@ -15,15 +14,13 @@ def diffuse(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -
 
     x0: data in standardised units. eps: standard normal noise. t in 0..T, where 0 returns x0.
     """
-    check_same_shape(x0=x0, eps=eps)
-    _, _, alpha_bar = schedule.at(t, x0, first=0)
+    _, _, alpha_bar = schedule.at(t, x0, eps=eps, first=0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
 
 def diffuse_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
     """x[t] from x[t-1]: one step of the chain (eq. 2)."""
-    check_same_shape(x_prev=x_prev, eps=eps)
-    beta, alpha, _ = schedule.at(t, x_prev)
+    beta, alpha, _ = schedule.at(t, x_prev, eps=eps)
     return alpha.sqrt() * x_prev + beta.sqrt() * eps
 
 
@@ -33,8 +30,7 @@ def predict_x0(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, eps: Tensor
     Near T almost nothing of x0 is left in xt, and the answer divides by sqrt(alpha_bar[t]): an
     error in eps comes out much larger. Raises ValueError where alpha_bar[t] is 0 in float32.
     """
-    check_same_shape(xt=xt, eps=eps)
-    _, _, alpha_bar = schedule.at(t, xt)
+    _, _, alpha_bar = schedule.at(t, xt, eps=eps)
     if (alpha_bar == 0).any():
         raise ValueError(f"t must lie where alpha_bar[t] is above 0 in float32, got {t}")
     return (xt - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
@@ -42,8 +38,7 @@ def predict_x0(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, eps: Tensor
 
 def predict_eps(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
     """The eps for which `diffuse(schedule, x0, t, eps)` is xt (eq. 4 solved for eps)."""
-    check_same_shape(xt=xt, x0=x0)
-    _, _, alpha_bar = schedule.at(t, xt)
+    _, _, alpha_bar = schedule.at(t, xt, x0=x0)
     return (xt - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
 
 

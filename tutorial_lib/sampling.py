@@ -23,8 +23,7 @@ def reverse_step(
     xt, eps_hat (the predicted noise), z (standard normal): (n, n_dim). t: an int in 1..T.
     sigma_t: a number, how much of z to add. Raises ValueError for a t or shapes that do not fit.
     """
-    check_same_shape(xt=xt, eps_hat=eps_hat, z=z)
-    beta, alpha, alpha_bar = schedule.at(t, xt)
+    beta, alpha, alpha_bar = schedule.at(t, xt, eps_hat=eps_hat, z=z)
     mean = (xt - beta / (1 - alpha_bar).sqrt() * eps_hat) / alpha.sqrt()
     return mean + float(sigma_t) * z if t > 1 else mean
 
@@ -62,8 +61,7 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
     paper writes alpha for our alpha_bar.) xt, eps_hat: (n, n_dim). t, s: ints with
     0 <= s < t <= T. Raises ValueError otherwise.
     """
-    check_same_shape(xt=xt, eps_hat=eps_hat)
-    _, _, alpha_bar_t = schedule.at(t, xt)
+    _, _, alpha_bar_t = schedule.at(t, xt, eps_hat=eps_hat)
     # alpha_bar[t] / alpha_bar[s], from its factors: near T both are tiny.
     ratio = schedule.alpha[s + 1 : t + 1].prod()
     if not 0 <= s < t or ratio == 0:

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from tutorial_lib._silent import check_index
+from tutorial_lib._silent import check_index, check_same_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +71,16 @@ class NoiseSchedule:
         # Of hundreds of factors: so in float64, which not every GPU has.
         return (1 - self.beta.cpu().double()).cumprod(0)
 
-    def at(self, t: int | Tensor, x: Tensor, first: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    def at(
+        self, t: int | Tensor, x: Tensor, *, first: int = 1, **like: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """beta, alpha and alpha_bar at t, shaped to multiply the rows of x (n, ...).
 
         t: an int, for which they are numbers, or (n,) integers, for which they are (n, 1, ...).
-        Raises TypeError or ValueError for a t that is not integer, not in first..T or not (n,).
+        Raises TypeError or ValueError for a t that is not integer, not in first..T or not (n,),
+        and for tensors in `like` that have not the shape of x.
         """
+        check_same_shape(x=x, **like)
         t = check_index("t", t, len(x), first, self.n_steps)
         if isinstance(t, Tensor):
             t = t.view(-1, *[1] * (x.ndim - 1))
