@@ -23,7 +23,7 @@ def main() -> None:
     path = lib.sample(trainer.denoiser, schedule, 10_000, trajectory=True, generator=g)
     grid = torch.linspace(-3, 3, 201)[:, None]
 
-    plt.style.use(plotting.STYLE)
+    plt.style.use(["default", plotting.STYLE])
     figure, ax = plt.subplots(figsize=(7, 3))
 
     def draw(t: int) -> None:
