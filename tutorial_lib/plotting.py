@@ -29,6 +29,7 @@ STYLE = {
     "axes.titlesize": "medium",
     "axes3d.grid": False,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.1,  # inches: panels of images do not touch
     "font.size": 11,  # 15 pixels, about the size of the text around the figure
     "legend.frameon": False,
     "lines.linewidth": 2,
@@ -46,9 +47,8 @@ def figure(
     for those who cannot. The style is the series' own, whatever Matplotlib was set to before.
     """
     with plt.style.context(STYLE, after_reset=True):
-        kind = {"projection": projection}
-        size = (9, height * rows)
-        fig, axes = plt.subplots(rows, columns, figsize=size, subplot_kw=kind, **options)
+        fig = plt.figure(figsize=(9, height * rows))
+        axes = fig.subplots(rows, columns, subplot_kw={"projection": projection}, **options)
         try:
             yield axes
             _add_legends(fig.axes)
