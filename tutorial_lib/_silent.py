@@ -13,7 +13,7 @@ from torch import Tensor
 
 def check_same_shape(**tensors: Tensor) -> None:
     """Raise ValueError unless all have one shape: (n, 1) with (n,) would broadcast to (n, n)."""
-    if len({tuple(x.shape) for x in tensors.values()}) > 1:
+    if len({x.shape for x in tensors.values()}) > 1:
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
         raise ValueError(f"{' and '.join(tensors)} must have the same shape, got {shapes}")
 

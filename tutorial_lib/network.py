@@ -67,7 +67,10 @@ class Denoiser(nn.Module):
         t = check_index("t", t, len(xt), 1, self.n_steps)
         column = torch.as_tensor(self.scaled_time(t)).to(xt).view(-1, 1).expand(len(xt), 1)
         waves = [wave(k * xt) for k in self.frequencies for wave in (torch.sin, torch.cos)]
-        inputs = torch.cat([xt, *waves, column, self._one_hot(xt, label)], dim=1)
+        parts = [xt, *waves, column]
+        if self.n_classes or label is not None:
+            parts.append(self._one_hot(xt, label))
+        inputs = torch.cat(parts, dim=1)
         if torch.is_grad_enabled() or inputs.device.type != "cpu":
             return self.layers(inputs)
         # Without gradients a few rows at a time: what lies between the layers fits a CPU's cache.
