@@ -11,7 +11,7 @@ def interrupts_held() -> Iterator[None]:
     """Let Ctrl-C (or the notebook's stop button) wait until the block is done."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is None or threading.current_thread() is not threading.main_thread():
-        yield  # interrupts go to the main thread, and not to Python if their handler is not its own
+        yield  # only Python's own handlers can be held, and only in the main thread
         return
     held = []
     signal.signal(signal.SIGINT, lambda *_: held.append(True))

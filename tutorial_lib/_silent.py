@@ -1,4 +1,4 @@
-"""The few things that would go wrong without a word.
+"""Checks of the few things that would go wrong silently.
 
 A check stands here only if without it a result would be wrong and nothing would be raised; what
 Python or PyTorch refuses by itself is left to them. Each error says what was given and what is
@@ -13,7 +13,7 @@ from torch import Tensor
 
 def check_same_shape(**tensors: Tensor) -> None:
     """Raise ValueError unless all have one shape: (n, 1) with (n,) would broadcast to (n, n)."""
-    if len({tuple(x.shape) for x in tensors.values()}) > 1:
+    if len({x.shape for x in tensors.values()}) > 1:
         shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
         raise ValueError(f"{' and '.join(tensors)} must have the same shape, got {shapes}")
 
@@ -40,7 +40,7 @@ def check_index(name: str, value, n: int, first: int, last: int) -> int | Tensor
     Raises TypeError if it is not integer, ValueError if it is out of range or of another shape.
     """
     if isinstance(value, Tensor) and value.ndim:
-        if value.dtype.is_floating_point or value.dtype == torch.bool:
+        if value.dtype.is_floating_point or value.dtype in (torch.bool, torch.complex64):
             raise TypeError(f"{name} must be an int or an int64 tensor, got one of {value.dtype}")
         if value.shape != (n,):
             raise ValueError(f"{name} must have shape ({n},), got shape {tuple(value.shape)}")
@@ -63,6 +63,6 @@ def check_same_schedule(denoiser, schedule) -> None:
     beta = getattr(denoiser, "schedule", schedule).beta
     if n_steps != schedule.n_steps or not torch.equal(beta.cpu(), schedule.beta.cpu()):
         raise ValueError(
-            f"schedule must be the denoiser's, of {n_steps} steps; got another, of "
-            f"{schedule.n_steps} steps"
+            f"schedule must be the one that the denoiser was made for, with {n_steps} steps; "
+            f"got one of {schedule.n_steps} steps with other betas"
         )

@@ -24,8 +24,8 @@ class Standardizer:
     def __post_init__(self):
         one_shape = self.mean.shape == self.std.shape
         finite = self.mean.isfinite().all() and self.std.isfinite().all()
-        if not (one_shape and finite and (self.std > 0).all()):
-            raise ValueError(f"mean must be finite, std positive, of one shape, got {self}")
+        if not (one_shape and self.mean.ndim == 1 and finite and (self.std > 0).all()):
+            raise ValueError(f"mean and std must be (n_dim,) and finite, std positive, got {self}")
 
     @classmethod
     def fit(cls, x: Tensor) -> "Standardizer":
@@ -55,8 +55,8 @@ class Standardizer:
 class Mixture:
     """A mixture of k Gaussians, each with independent coordinates.
 
-    weight: (k,), sums to 1. mean, std: (k, n_dim), std > 0. Kept in float64. Raises ValueError
-    where they are no such law.
+    weight: (k,), sums to 1. mean, std: (k, n_dim), std > 0. Tensors or lists; kept in float64.
+    Raises ValueError for other shapes and values.
     """
 
     weight: Tensor

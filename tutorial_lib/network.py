@@ -16,10 +16,9 @@ class Denoiser(nn.Module):
 
     n_dim: dimension of the data. n_steps: T >= 2. n_hidden: width. frequencies: for each number k
     in it, sin(k xt) and cos(k xt) are inputs, too (Tancik et al. 2020): with them the output can
-    follow fine detail in x. n_classes: how many kinds of data there are, where it is to be told
-    which kind to make; a label is one more input for each class, 1 for the right one and else 0.
-    `generator` makes the initial weights reproducible; without it PyTorch's global generator is
-    used.
+    follow fine detail in x. n_classes: how many kinds of data there are, if the network is told the
+    kind by a label: one more input for each class, 1 for the right one and 0 for the others.
+    `generator` makes the initial weights reproducible; without it PyTorch's global one is used.
     """
 
     def __init__(
@@ -68,33 +67,36 @@ class Denoiser(nn.Module):
         t = check_index("t", t, len(xt), 1, self.n_steps)
         column = torch.as_tensor(self.scaled_time(t)).to(xt).view(-1, 1).expand(len(xt), 1)
         waves = [wave(k * xt) for k in self.frequencies for wave in (torch.sin, torch.cos)]
-        inputs = torch.cat([xt, *waves, column, *self._one_hot(xt, label)], dim=1)
+        parts = [xt, *waves, column]
+        if self.n_classes or label is not None:
+            parts.append(self._one_hot(xt, label))
+        inputs = torch.cat(parts, dim=1)
         if torch.is_grad_enabled() or inputs.device.type != "cpu":
             return self.layers(inputs)
-        # A few rows at a time, so that what lies between the layers fits a CPU's cache.
+        # Without gradients a few rows at a time: what lies between the layers fits a CPU's cache.
         return torch.cat([self.layers(rows) for rows in inputs.split(CHUNK)])
 
     def scaled_time(self, t: int | Tensor) -> float | Tensor:
         """t in 1..T mapped linearly to [-1/2, 1/2], the range that suits a network's input."""
         return (t - 1) / (self.n_steps - 1) - 0.5
 
-    def _one_hot(self, xt: Tensor, label: int | Tensor | None) -> list[Tensor]:
-        """The inputs that stand for the label: (n, n_classes), or none without classes."""
+    def _one_hot(self, xt: Tensor, label: int | Tensor | None) -> Tensor:
+        """The inputs that stand for the label: (n, n_classes)."""
         if label is None:
-            return [xt.new_zeros(len(xt), self.n_classes)]
+            return xt.new_zeros(len(xt), self.n_classes)
         first = -1 if self.n_classes else 0  # without classes there is no label at all
         label = check_index("label", label, len(xt), first, self.n_classes - 1)
         label = torch.as_tensor(label, device=xt.device).expand(len(xt))
-        return [(label[:, None] == torch.arange(self.n_classes, device=xt.device)).to(xt)]
+        return (label[:, None] == torch.arange(self.n_classes, device=xt.device)).to(xt)
 
 
 class VDenoiser(Denoiser):
-    """The same network, asked for less: it predicts v, and eps_hat follows from v and xt.
+    """The same layers predict v instead of eps, and eps_hat follows from v and xt.
 
     v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans & Ho 2022, section 4). If the
     standardised data were a Gaussian cloud, the best eps_hat would be sqrt(1 - alpha_bar) xt and
-    the best v_hat zero: v is what the network has to add to that. And it is told how noisy xt is
-    instead of t. The arguments are those of `Denoiser`, with the schedule instead of its number
+    the best v_hat zero: v is what the network has to add to that. As its time the network is told
+    how noisy xt is. The arguments are those of `Denoiser`, with the schedule in place of its number
     of steps.
     """
 

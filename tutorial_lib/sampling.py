@@ -97,10 +97,11 @@ def sample(
 ) -> Tensor:
     """Draw n points by `reverse_chain`, starting from pure noise at t = T.
 
-    denoiser, sigma: as there. n_dim: needed where the denoiser has no attribute of that name.
+    denoiser, sigma: see `reverse_chain`. n_dim: needed if the denoiser has no attribute n_dim.
 
-    Returns (n, n_dim), or with `trajectory` all states (T+1, n, n_dim), indexed by t: [T] is the
-    noise at the start, [0] the sample. Raises ValueError where an argument does not fit.
+    Returns (n, n_dim) in standardised units, as the training data. With `trajectory` all states
+    (T+1, n, n_dim), indexed by t: [T] is the noise at the start, [0] the sample. Raises ValueError
+    where sigma or the schedule does not fit.
     """
     start = _pure_noise(denoiser, schedule, n, n_dim, generator)
     states = reverse_chain(denoiser, schedule, start, sigma=sigma, generator=generator)
@@ -138,7 +139,7 @@ def _pure_noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, gener
 
 
 def _last(states: States) -> Tensor:
-    [(_, x)] = deque(states, maxlen=1)
+    _, x = deque(states, maxlen=1).pop()
     return x
 
 

@@ -14,25 +14,27 @@ from tqdm import tqdm
 
 from tutorial_lib._interrupts import interrupts_held
 from tutorial_lib._random import draw
-from tutorial_lib._silent import check_finite, check_same_schedule
+from tutorial_lib._silent import check_finite, check_index, check_same_schedule
 from tutorial_lib.loss import NoiseLoss
 from tutorial_lib.schedule import NoiseSchedule
 
 
 class RunningMean:
-    """A network whose weights are a mean over those of `latest`, the last tenth of steps most.
+    """Keeps a second network, `network`, whose weights are a mean over the steps of the first.
 
-    Polynomial-decay averaging (Shamir & Zhang 2013, section 4, with eta = 8).
+    About the last tenth of the steps counts most: polynomial-decay averaging (Shamir & Zhang 2013,
+    section 4, with eta = 8).
     """
 
     def __init__(self, latest: nn.Module):
         self.network = copy.deepcopy(latest)
-        self._pairs = list(zip(self.network.parameters(), latest.parameters()))  # slow, so but once
+        # Listed here, because walking through a network takes longer than a small step.
+        self._pairs = list(zip(self.network.parameters(), latest.parameters()))
         self._buffers = list(zip(self.network.buffers(), latest.buffers()))
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take the weights after step 1, 2, ... in; the first time whole, to forget the start."""
+        """Include the weights after step 1, 2, ...; step 1 replaces the untrained ones whole."""
         for mean, latest in self._pairs:
             mean.lerp_(latest, 9 / (step + 8))
         for ours, latest in self._buffers:
@@ -47,18 +49,21 @@ class Step(NamedTuple):
 
 
 class Trainer:
-    """Trains `network` on random rows of x0 with Adam (Ho et al. 2020, algorithm 1).
+    """Trains a network on random rows of data with Adam (Ho et al. 2020, algorithm 1).
 
-    network: is trained in place, where it is and in its precision, float32 or float64. x0: (n, ...)
-    its data, for a schedule (n, n_dim) in standardised units. objective: what is to become small. A
-    NoiseSchedule stands for the error of the predicted noise, see `NoiseLoss`; else it is a
-    function loss(network, *rows, generator=...) -> a number, for rows of x0, and of label.
+    network: trained in place, on its own device, in float32 or float64. x0: (n, ...), the data; for
+    a denoiser (n, n_dim), in standardised units. objective: what training makes small. A
+    NoiseSchedule means the error of the predicted noise, `NoiseLoss`; any other objective is a
+    function loss(network, rows, generator=generator) that returns a number, or, with labels,
+    loss(network, rows, labels, generator=generator).
 
-    batch_size: rows in a step. learning_rate: a number, or a function of the step's index (1, 2,
-    ...). t_weight: see `NoiseLoss`. average: keep a running mean of the weights as well. label: an
-    int or (n,) integers, the class of each row of x0. generator: source of every random number.
+    batch_size: how many rows a step takes. learning_rate: a number, or a function of the step's
+    index 1, 2, ... t_weight: how often each t is drawn, see `NoiseLoss`. average: whether to keep a
+    running mean of the weights. label: the class of each row, an int or (n,) integers. generator:
+    the source of every random number.
 
-    Raises ValueError or TypeError where x0, the schedule, t_weight or the precision does not fit.
+    Raises ValueError or TypeError where data, labels or t_weight are not as described, and where a
+    denoiser was made for another schedule.
     """
 
     def __init__(
@@ -74,21 +79,24 @@ class Trainer:
         label: int | Tensor | None = None,
         generator: Generator | None = None,
     ):
-        rate = 0.0 if callable(learning_rate) else learning_rate
+        rate = 0.0 if callable(learning_rate) else learning_rate  # Adam refuses a bad one at once
         self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
         weights = next(network.parameters())
         if weights.dtype not in (torch.float32, torch.float64):  # Adam's steps vanish in others
             raise TypeError(f"network must be in float32 or float64, got {weights.dtype}")
-        x0 = x0.detach().to(weights)  # NumPy's data are float64, and may be too large for float32
-        check_finite(x0=x0)
+        x0 = x0.detach().to(weights)
+        check_finite(x0=x0)  # float64 may be too large for float32
+        if isinstance(objective, NoiseSchedule):
+            objective = NoiseLoss(objective.to(x0.device), t_weight)
+        elif t_weight is not None:
+            raise ValueError("t_weight is for a NoiseSchedule as objective, got another objective")
+        if isinstance(objective, NoiseLoss):
+            check_same_schedule(network, objective.schedule)
+            if label is not None:
+                label = check_index("label", label, len(x0), 0, network.n_classes - 1)
         self.data = [x0]
         if label is not None:
             self.data.append(torch.as_tensor(label, device=x0.device).expand(len(x0)))
-        if isinstance(objective, NoiseSchedule):
-            check_same_schedule(network, objective)
-            objective = NoiseLoss(objective.to(x0.device), t_weight)
-        elif t_weight is not None:
-            raise ValueError("t_weight must be left out: this objective draws no t")
         self.network, self.objective = network, objective
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.running_mean = RunningMean(network) if average else None
@@ -101,53 +109,60 @@ class Trainer:
         return self.running_mean.network if self.running_mean else self.network
 
     def train(self, *, steps: int | None = None, seconds: float | None = None, name="training"):
-        """`run` to the end, with a bar in text; one line stays, with the mean of the last losses.
+        """Train now, as long as `run` would, and show a bar in text.
 
-        An interrupt ends it as it ends `run`.
+        One line stays: the name, the number of steps so far, the mean of the last hundred losses.
         """
-        recent = []
+        first = len(self.losses)
+
+        def loss() -> str:
+            last = self.losses[first:][-100:]
+            return f"loss {sum(last) / max(1, len(last)):.3g}"
+
         try:
             with tqdm(desc=name, total=steps, leave=False, file=sys.stdout) as bar:
-                for step in self.run(steps=steps, seconds=seconds):
-                    recent = [*recent[-99:], step.loss]
+                for _ in self.run(steps=steps, seconds=seconds):
                     if bar.update():
-                        bar.set_postfix_str(f"loss {sum(recent) / len(recent):.3g}")
+                        bar.set_postfix_str(loss())
         finally:
-            if recent:
-                print(f"{name}: step {len(self.losses)}, loss {sum(recent) / len(recent):.3g}")
+            print(f"{name}: {len(self.losses)} steps, {loss()}")
 
     def run(self, *, steps: int | None = None, seconds: float | None = None) -> Iterator[Step]:
-        """An iterator that makes a step each time it is asked, to watch: nothing is done before.
+        """For watching: an iterator that makes one step each time a loop asks for the next.
 
-        Give exactly one of `steps` and `seconds`; of the latter at least one step is made. Stop it
-        at any time (break, interrupt, end of budget): `denoiser` is usable and the next `run`
-        goes on from there. An interrupt waits until the step under way is whole. Raises
-        FloatingPointError if a loss is not finite, ValueError if a learning rate is not, or falls
-        below 0; the weights are then still those of the step before.
+        Without a loop nothing happens; `train` needs none. Give exactly one of `steps` and
+        `seconds`; of the latter at least one step is made. Stop at any time (break, interrupt, end
+        of budget): `denoiser` is usable, and the next `run` goes on from there. An interrupt waits
+        until the step under way is whole. Raises FloatingPointError for a loss that is not finite,
+        ValueError for a learning rate that is negative or not finite, before the weights change.
         """
         if (steps is None) == (seconds is None):
             raise ValueError(f"give one of steps and seconds, got {steps=} and {seconds=}")
         start = time.perf_counter()
         for done in itertools.count():
-            if done == steps or (seconds and done and time.perf_counter() - start >= seconds):
+            if steps is not None and done >= steps:
+                return
+            if seconds is not None and done and not time.perf_counter() - start < seconds:
                 return
             with interrupts_held():
                 loss = self._step()
             yield Step(len(self.losses), loss)
 
     def state(self) -> dict:
-        """All that a run goes on from, for `load_state`: weights, moments, losses, generator."""
+        """A copy of all that training goes on from: weights, moments, losses, generator."""
         mean, generator = self.running_mean, self.generator
-        return {
-            "network": self.network.state_dict(),
-            "mean": mean and mean.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "losses": self.losses,
-            "generator": generator and generator.get_state(),
-        }
+        return copy.deepcopy(
+            {
+                "network": self.network.state_dict(),
+                "mean": mean and mean.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "losses": self.losses,
+                "generator": generator and generator.get_state(),
+            }
+        )
 
     def load_state(self, state: dict) -> None:
-        """Go on from where another trainer, made alike, gave its `state`."""
+        """Go on from the `state` of a trainer that was made like this one, average included."""
         self.network.load_state_dict(state["network"])
         if self.running_mean:
             self.running_mean.network.load_state_dict(state["mean"])
@@ -158,15 +173,16 @@ class Trainer:
 
     def _step(self) -> float:
         index, x0 = len(self.losses) + 1, self.data[0]
+        rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"learning_rate must be 0 or more, got {rate} at step {index}")
         there = {"device": x0.device, "generator": self.generator}
         rows = draw(torch.randint, len(x0), (self.batch_size,), **there)
         batch = [part[rows] for part in self.data]
         loss = self.objective(self.network, *batch, generator=self.generator)
-        rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
-        if not math.isfinite(value := loss.item()):
+        value = loss.item()
+        if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value} at step {index}: training has diverged")
-        if not 0 <= rate < math.inf:
-            raise ValueError(f"learning_rate must be 0 or more, got {rate} at step {index}")
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
         loss.backward()
