@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "tutorial_lib"
 LAYERS = {
     "_arguments": -2,  # checks of what callers pass in, used by all
     "_random": -1,  # draws on the right device
+    "palette": -1,  # the colours of all figures
     "data": 0,
     "digits": 0,
     "schedule": 0,

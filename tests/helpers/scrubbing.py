@@ -6,6 +6,10 @@ import zlib
 
 import numpy as np
 
+from tutorial_lib.palette import ROLES
+
+BAR = [int(ROLES["data"][k : k + 2], 16) for k in (1, 3, 5)]
+
 
 def listen(page):
     """A list that fills with the page's errors."""
@@ -78,7 +82,7 @@ class Scrubber:
               const panel = player.panels[0], { canvas, box } = panel, [lo, hi] = panel.limits;
               const scale = canvas.width / canvas.clientWidth;
               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-              const isBar = (x, y) => [0x56, 0xB4, 0xE9].every(
+              const isBar = (x, y) => BAR.every(
                 (value, c) => Math.abs(image.data[4 * (y * canvas.width + x) + c] - value) < 40);
               const bins = panel.tracks.bars.shape[1], heights = [];
               const unit = (panel.y_limits[1] - panel.y_limits[0]) / (box.height * scale);
@@ -89,7 +93,7 @@ class Scrubber:
                 heights.push(count * unit);
               }
               return [heights, unit];
-            })()"""
+            })()""".replace("BAR", str(BAR))
         )
 
 
