@@ -20,3 +20,10 @@ KINDS += ["#8418FC", "#CC003C", "#CC789C", "#3C6C54", "#F030FC"]
 RAMP = "440154 471365 482475 463480 414487 3b528b 355f8d 2f6c8e 2a788e 25848e 21918c".split()
 RAMP += "1e9c89 22a884 2fb47c 44bf70 5ec962 7ad151 9bd93c bddf26 dfe318 fde725".split()
 RAMP = [f"#{code}" for code in RAMP]
+
+
+def color_of(role: str) -> str:
+    """The colour of a role; a ValueError names those that there are."""
+    if role not in ROLES:
+        raise ValueError(f"role is {role!r}; allowed: {', '.join(ROLES)}")
+    return ROLES[role]

@@ -8,7 +8,10 @@ import numpy as np
 
 from tutorial_lib.palette import ROLES
 
-BAR = [int(ROLES["data"][k : k + 2], 16) for k in (1, 3, 5)]
+
+def rgb(color):
+    """[r, g, b] of "#rrggbb"."""
+    return list(bytes.fromhex(color[1:]))
 
 
 def listen(page):
@@ -93,12 +96,12 @@ class Scrubber:
                 heights.push(count * unit);
               }
               return [heights, unit];
-            })()""".replace("BAR", str(BAR))
+            })()""".replace("BAR", str(rgb(ROLES["data"])))
         )
 
 
 def unpack(data):
-    """What `encode.pack` packed, as in the browser: the header and, per panel, the arrays."""
+    """What `tracks.pack` packed, as in the browser: the header and, per panel, the arrays."""
     content = zlib.decompress(data)
     (size,) = struct.unpack_from("<I", content)
     spec, at, panels = json.loads(content[4 : 4 + size]), 4 + size, []

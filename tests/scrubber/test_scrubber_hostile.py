@@ -16,9 +16,9 @@ from nbconvert import HTMLExporter
 from scrubbing import unpack
 
 from tutorial_lib import scrubber
-from tutorial_lib.scrubber.encode import pack
 from tutorial_lib.scrubber.player import caption, fragment, specify
 from tutorial_lib.scrubber.texts import plain_text
+from tutorial_lib.scrubber.tracks import pack
 
 F = 4
 SAMPLES = np.random.default_rng(0).normal(size=(F, 50))

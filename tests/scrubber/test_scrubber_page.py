@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hostile import TEXTS
 from nbconvert import HTMLExporter
-from scrubbing import Scrubber, listen
+from scrubbing import Scrubber, listen, rgb
 
 from tutorial_lib import scrubber as lib
 from tutorial_lib.palette import KINDS, ROLES
@@ -98,7 +98,7 @@ def test_the_canvas_shows_the_colours_of_the_roles(show, scheme, gain):
         (1, KINDS, 5),
     ]:
         for color in colors:
-            wanted = [min(255, gain * int(color[k : k + 2], 16)) for k in (1, 3, 5)]
+            wanted = [min(255, gain * part) for part in rgb(color)]
             assert scrubber.read(f"({count})({panel}, {wanted})") >= least, color
 
 

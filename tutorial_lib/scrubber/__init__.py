@@ -4,9 +4,10 @@
 
 `bars`, `curves`, `points`, `density` and `images` describe a picture per frame. `scrub` shows them
 with a slider, as an output that needs nothing else; `widget` does so as a widget that Python can
-drive, observe and refill.
+drive, observe and refill. All raise a ValueError for what would else be drawn wrongly without a
+word: NaN, another shape, frames that do not match, a negative density, an unknown role.
 
-Each module imports only from those before it: `texts`, `encode`, `panel` (what all kinds share),
+Each module imports only from those before it: `texts`, `tracks`, `panel` (what all kinds share),
 `graphs` and `squares` (the kinds), `strip`, `player`, `host`.
 """
 

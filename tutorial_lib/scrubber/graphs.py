@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from .encode import Track
-from .panel import Panel, check_frames, color_of, make_layer, make_spec, read_limits, read_numbers
+from ..palette import color_of
+from .panel import Panel, make_layer, make_spec, read_limits
 from .texts import plain_text
+from .tracks import Track, read_numbers
 
 DASHES = [[], [7, 4], [7, 3, 2, 3], [2, 3], [12, 4]]  # pixels drawn, left out, drawn, ...
 
@@ -37,7 +38,6 @@ def bars(
     layers = [make_layer("bars", [color_of(role)], [label])]
     if curve is not None:
         curve = read_lines("curve", curve)
-        check_frames({"samples": heights, "curve": curve})
         if curve.min() < 0:
             raise ValueError(f"curve goes down to {curve.min():g}; allowed: densities, from 0 up")
         tracks["curve"] = Track(thinned(curve), 0.0, float(curve.max()) or 1.0, levels=512)
@@ -83,7 +83,8 @@ def count_modes(heights, width, std, n) -> int:
     from scipy.signal import find_peaks
 
     bandwidth = max(0.9 * std * n**-0.2, 1.5 * width)  # Silverman's rule
-    smooth = gaussian_filter1d(heights, bandwidth / width, mode="nearest")
+    reach = min(bandwidth / width, len(heights))  # in bins; a point far away costs no memory
+    smooth = gaussian_filter1d(heights, reach, mode="nearest")
     return len(find_peaks(np.pad(smooth, 1), prominence=0.05 * smooth.max())[0])
 
 
@@ -109,7 +110,6 @@ def curves(
     """
     limits = read_limits("limits", limits)
     lines = [read_lines(f"y[{label!r}]", line) for label, line in y.items()]
-    check_frames(dict(zip(y, lines)))
     lo, hi = min(line.min() for line in lines), max(line.max() for line in lines)
     shown = margins(lo, hi) if y_limits is None else read_limits("y_limits", y_limits)
     lo, hi = clipped(shown, lo, hi)

@@ -3,8 +3,8 @@
 import anywidget
 import traitlets
 
-from .encode import pack
 from .player import MODULE, nearest, specify
+from .tracks import pack
 
 
 class ScrubberWidget(anywidget.AnyWidget):

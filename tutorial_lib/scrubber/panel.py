@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..palette import ROLES
-from .encode import Track
 from .texts import plain_text
+from .tracks import Track
 
 
-@dataclass(frozen=True)
+@dataclass
 class Panel:
     """A picture that changes with t.
 
@@ -24,9 +23,9 @@ class Panel:
     tracks: dict[str, Track]
     texts: list[str]
 
-    @property
-    def n_frames(self) -> int:
-        return max(len(track.values) for track in self.tracks.values())
+    def __post_init__(self):
+        counts = {name: len(track.values) for name, track in self.tracks.items()}
+        self.n_frames = count_frames(counts)
 
     def at(self, frame: int) -> dict[str, np.ndarray]:
         """The values of all tracks in one frame; constant tracks have only one."""
@@ -52,33 +51,6 @@ def make_layer(mark: str, colors: list[str], labels=(), **style) -> dict:
     return {"mark": mark, "colors": colors, "legend": legend, **style}
 
 
-def color_of(role: str) -> str:
-    if role not in ROLES:
-        raise ValueError(f"role is {role!r}; allowed: {', '.join(ROLES)}")
-    return ROLES[role]
-
-
-def read_numbers(name: str, given, *shapes: str) -> np.ndarray:
-    """`given` as a float64 array of one of the `shapes`, such as "(F, n, 2)", and finite.
-
-    In a shape a letter that stands twice means one size. A ValueError says what is not so.
-    """
-    array = np.asarray(given, dtype=float)
-    if not any(fits(array.shape, shape) for shape in shapes):
-        raise ValueError(f"{name} has the shape {array.shape}; allowed: {' or '.join(shapes)}")
-    if not -np.inf < array.min() <= array.max() < np.inf:  # nor is NaN
-        raise ValueError(f"{name} holds NaN or infinite values; allowed: finite numbers")
-    return array
-
-
-def fits(shape: tuple[int, ...], allowed: str) -> bool:
-    axes, sizes = allowed.strip("(,)").split(", "), {}
-    return len(axes) == len(shape) and all(
-        sizes.setdefault(axis, int(axis) if axis.isdigit() else size) == size
-        for axis, size in zip(axes, shape)
-    )
-
-
 def read_limits(name: str, given) -> list[float]:
     low, high = (float(end) for end in given)
     if not low < high:
@@ -86,9 +58,9 @@ def read_limits(name: str, given) -> list[float]:
     return [low, high]
 
 
-def check_frames(arrays: dict[str, np.ndarray]) -> None:
-    """Every array (F, ...) has the same F, or is constant (1, ...)."""
-    counts = {name: len(array) for name, array in arrays.items() if len(array) > 1}
-    if len(set(counts.values())) > 1:
+def count_frames(counts: dict[str, int]) -> int:
+    """The number of frames of things that move together; what has one frame is constant."""
+    if len(set(counts.values()) - {1}) > 1:
         given = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise ValueError(f"different numbers of frames: {given}; allowed: the same F everywhere")
+        raise ValueError(f"different numbers of frames: {given}; allowed: the same F, or 1")
+    return max(counts.values())

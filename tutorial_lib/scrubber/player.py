@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ..palette import ROLES
-from .encode import pack
-from .panel import Panel, read_numbers
+from .panel import Panel, count_frames
 from .strip import film_strip
 from .texts import plain_text
+from .tracks import pack, read_numbers
 
 MODULE = Path(__file__).with_name("scrubber.js")
 MAX_BYTES = 1_000_000
@@ -50,11 +50,12 @@ def scrub(*panels: Panel, t=None, name="t", title="", describe=None, strip=None)
 
 def specify(panels, t=None, name="t", title="", describe=None, strip=None, start=None) -> dict:
     """All that the browser must know, except the arrays. start: the t shown first."""
-    n_frames = count_frames(panels)
-    t = list(range(n_frames)) if t is None else read_times(t, n_frames)
+    n_frames = count_frames({f"panel {k}": panel.n_frames for k, panel in enumerate(panels, 1)})
+    t = list(range(n_frames)) if t is None else read_times(t)
     texts = combine(panels, n_frames) if describe is None else list(map(plain_text, describe))
-    if len(texts) != n_frames:
-        raise ValueError(f"describe has {len(texts)} texts; allowed: {n_frames}, one for a frame")
+    for given, values in {"t": t, "describe": texts}.items():
+        if len(values) != n_frames:
+            raise ValueError(f"{given} has {len(values)} entries; allowed: {n_frames}, one a frame")
     five = sorted({round(k * (n_frames - 1) / 4) for k in range(5)})
     return {
         "t": t,
@@ -68,19 +69,9 @@ def specify(panels, t=None, name="t", title="", describe=None, strip=None, start
     }
 
 
-def count_frames(panels):
-    counts = {panel.n_frames for panel in panels}
-    if len(counts - {1}) != 1:
-        given = " and ".join(str(panel.n_frames) for panel in panels)
-        raise ValueError(f"panels have {given} frames; allowed: the same in each, at least 2")
-    return max(counts)
-
-
-def read_times(t, n_frames):
+def read_times(t):
     """`t` as a list of plain numbers, whole ones where all are."""
     t = read_numbers("t", t, "(F,)")
-    if len(t) != n_frames:
-        raise ValueError(f"t has {len(t)} values; allowed: one for each of the {n_frames} frames")
     if not ((np.diff(t) > 0).all() or (np.diff(t) < 0).all()):
         raise ValueError("t is not in order; allowed: values that only rise or only fall")
     return [int(value) for value in t] if (t == np.rint(t)).all() else t.tolist()
@@ -93,7 +84,7 @@ def frames_of(name, values, t):
     gap = np.abs(np.diff(t)).min()
     wrong = values[~np.isclose(np.take(t, near), values, rtol=1e-6, atol=1e-4 * gap)]
     if wrong.size:
-        allowed = f"one of the values of t, from {t[0]} to {t[-1]}"
+        allowed = f"the values from {t[0]} to {t[-1]}"
         raise ValueError(f"{name} asks for t = {wrong[0]:g}; allowed: {allowed}")
     return near.tolist()
 

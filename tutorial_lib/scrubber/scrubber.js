@@ -27,7 +27,7 @@ const CSS = `
 .scrubber :focus-visible { outline: 2px solid currentColor !important; outline-offset: 1px; border-radius: 4px }
 `;
 
-// ---- unpacking: encode.py has the layout ------------------------------------------------------------
+// ---- unpacking: tracks.py has the layout ------------------------------------------------------------
 
 async function unpack(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -120,8 +120,8 @@ class Panel {
     if (!width) return; // hidden, as notebooks are while JupyterLab changes the theme
     const left = this.limits ? (this.y_label ? 60 : 44) : 0, right = this.limits ? 12 : 0, top = 8;
     const bottom = this.limits ? (this.x_label ? 42 : 24) : 0, inside = width - left - right;
-    const any = Math.min(300, Math.max(200, width * 0.55)) - top - bottom;
-    this.box = { left, top, width: inside, height: Math.round(this.aspect ? inside * this.aspect : any) };
+    const free = Math.min(300, Math.max(200, width * 0.55)) - top - bottom;
+    this.box = { left, top, width: inside, height: Math.round(this.aspect ? inside * this.aspect : free) };
     const full = top + this.box.height + bottom;
     Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(full * ratio) });
     this.canvas.style.height = `${full}px`;
@@ -173,7 +173,7 @@ class Panel {
     context.restore();
   }
 
-  // An entry of the legend.
+  // An entry of the legend, with a sample of how the layer is drawn.
   entry(layer, [label, colour]) {
     const ratio = globalThis.devicePixelRatio || 1, canvas = make("canvas", { width: 26 * ratio, height: 12 * ratio, "aria-hidden": "true" });
     const context = canvas.getContext("2d");

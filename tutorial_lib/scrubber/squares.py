@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..palette import KINDS, RAMP
-from .encode import Track
-from .panel import Panel, check_frames, color_of, make_layer, make_spec, read_limits, read_numbers
+from ..palette import KINDS, RAMP, color_of
+from .panel import Panel, make_layer, make_spec, read_limits
+from .tracks import Track, read_numbers
 
 
 # ---- points --------------------------------------------------------------------------------------
@@ -39,7 +39,6 @@ def points(
     if arrows is not None:
         arrows = read_numbers("arrows", arrows, "(m, 4)", "(F, m, 4)")
         arrows = arrows.reshape(-1, *arrows.shape[-2:])
-        check_frames({"xy": xy, "arrows": arrows})
         reach = float(np.abs(arrows[..., 2:]).max()) or 1.0
         tracks["feet"] = Track(arrows[..., :2], lo, hi, levels=1024)
         # an odd number of levels, so that 0 is one
@@ -154,7 +153,7 @@ def images(frames, *, columns: int | None = None, title="") -> Panel:
         raise ValueError(f"{given}; allowed: from 0 to 1")
     _, k, height, width = frames.shape
     columns = min(int(np.ceil(np.sqrt(k))) if columns is None else columns, k)
-    rows = -(-k // columns)
+    rows = len(range(0, k, columns))
     aspect = (rows * (height + 1) - 1) / (columns * (width + 1) - 1)  # with gaps of one pixel
     layer = make_layer("pixels", [], columns=columns)
     tracks = {"pixels": Track(frames, 0.0, 1.0, levels=64 if frames.size < 200_000 else 16)}
