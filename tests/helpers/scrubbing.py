@@ -6,6 +6,13 @@ import zlib
 
 import numpy as np
 
+from tutorial_lib.palette import ROLES
+
+
+def rgb(color):
+    """[r, g, b] of "#rrggbb"."""
+    return list(bytes.fromhex(color[1:]))
+
 
 def listen(page):
     """A list that fills with the page's errors."""
@@ -78,7 +85,7 @@ class Scrubber:
               const panel = player.panels[0], { canvas, box } = panel, [lo, hi] = panel.limits;
               const scale = canvas.width / canvas.clientWidth;
               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-              const isBar = (x, y) => [0x56, 0xB4, 0xE9].every(
+              const isBar = (x, y) => BAR.every(
                 (value, c) => Math.abs(image.data[4 * (y * canvas.width + x) + c] - value) < 40);
               const bins = panel.tracks.bars.shape[1], heights = [];
               const unit = (panel.y_limits[1] - panel.y_limits[0]) / (box.height * scale);
@@ -89,12 +96,12 @@ class Scrubber:
                 heights.push(count * unit);
               }
               return [heights, unit];
-            })()"""
+            })()""".replace("BAR", str(rgb(ROLES["data"])))
         )
 
 
 def unpack(data):
-    """What `encode.pack` packed, as in the browser: the header and, per panel, the arrays."""
+    """What `tracks.pack` packed, as in the browser: the header and, per panel, the arrays."""
     content = zlib.decompress(data)
     (size,) = struct.unpack_from("<I", content)
     spec, at, panels = json.loads(content[4 : 4 + size]), 4 + size, []

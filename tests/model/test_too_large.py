@@ -28,7 +28,6 @@ from tutorial_lib import (
 SHORT = NoiseSchedule.linear(20)
 PLANE = np.zeros((5, 2))
 WIDE = Mixture(torch.ones(1), torch.zeros(1, 1000), torch.ones(1, 1000))
-FRAMES = np.zeros((3, 9))
 
 
 def nothing(xt, t):
@@ -68,8 +67,6 @@ REQUESTS = {
     "bins": [
         lambda: metrics.total_variation(PLANE, PLANE, bins=HUGE),
         lambda: metrics.total_variation(PLANE, PLANE, bins=10_000),
-        lambda: scrubber.bars(FRAMES, bins=HUGE),
-        lambda: scrubber.density(np.zeros((3, 9, 2)), bins=HUGE),
     ],
     "n_directions": [lambda: metrics.sliced_wasserstein(PLANE, PLANE, n_directions=HUGE)],
     "repeats": [lambda: metrics.noise_band(metrics.wasserstein, np.zeros, [0.0], 5, repeats=HUGE)],

@@ -16,8 +16,9 @@ from nbconvert import HTMLExporter
 from scrubbing import unpack
 
 from tutorial_lib import scrubber
-from tutorial_lib.scrubber.arguments import text
-from tutorial_lib.scrubber.player import caption, fragment, pack, specify
+from tutorial_lib.scrubber.player import caption, fragment, specify
+from tutorial_lib.scrubber.texts import plain_text
+from tutorial_lib.scrubber.tracks import pack
 
 F = 4
 SAMPLES = np.random.default_rng(0).normal(size=(F, 50))
@@ -29,14 +30,15 @@ each = pytest.mark.parametrize("given", ALL.values(), ids=ALL.keys())
 def panels(given: str):
     """Every text that a panel takes."""
     axes = {"title": given, "x_label": given, "y_label": given}
-    bars = scrubber.bars(SAMPLES, curve=np.ones(9), label=given, curve_label=given, **axes)
-    return bars, scrubber.points(PATH, labels=(given,), **axes)
+    curves = scrubber.curves({given: np.ones(9), "other": SAMPLES}, **axes)
+    bars = scrubber.bars(SAMPLES, label=given, title=given, x_label=given)
+    return curves, bars, scrubber.points(PATH, labels=[given], **axes)
 
 
 def page_of(given: str) -> tuple[str, dict]:
     both = panels(given)
-    spec = specify(both, None, given, given, None, [given] * F, 40)
-    return fragment(pack(spec, [panel.tracks for panel in both]), spec), spec
+    spec = specify(both, name=given, title=given, describe=[given] * F)
+    return fragment(both, spec), spec
 
 
 class Elements(HTMLParser):
@@ -90,21 +92,22 @@ def test_any_text_is_shown_as_text(given):
 @each
 def test_what_the_player_reads_is_what_was_given(given):
     both = panels(given)
-    spec = specify(both, None, given, given, None, [given] * F, 40)
+    spec = specify(both, name=given, title=given, describe=[given] * F)
     header, _ = unpack(pack(spec, [panel.tracks for panel in both]))
-    wanted = text("title", given)
+    wanted = plain_text(given)
     assert header["title"] == header["name"] == header["texts"][0] == wanted
-    assert header["panels"][0]["labels"] == [wanted, wanted]
-    assert header["panels"][1]["title"] == wanted
+    for panel in header["panels"]:
+        assert panel["title"] == panel["x_label"] == wanted
+        assert panel["layers"][0]["legend"][0][0] == wanted
 
 
 @each
 def test_the_widget_takes_it_as_data(given):
-    widget = scrubber.widget(*panels(given), title=given, name=given)
+    widget = scrubber.widget(*panels(given))
     state = widget.get_state()
     assert "hacked" not in str({k: v for k, v in state.items() if k not in ("_data", "_esm")})
     header, _ = unpack(widget._data)
-    assert header["title"] == text("title", given)
+    assert header["panels"][0]["title"] == plain_text(given)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
@@ -134,7 +137,7 @@ def test_no_text_turns_the_words_around_it():
     assert {unicodedata.bidirectional(c) for c in shown}.isdisjoint(
         {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
     )
-    assert text("title", "\u05d0 \u200f1") == "\u05d0 \u200f1"  # Hebrew, with a mark it may need
+    assert plain_text("\u05d0 \u200f1") == "\u05d0 \u200f1"  # Hebrew, with a mark it may need
 
 
 def test_too_long_a_text_is_refused_with_its_size():

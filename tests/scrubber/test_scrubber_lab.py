@@ -16,7 +16,7 @@ CELLS = [
     SAMPLES + "from tutorial_lib import scrubber\npanel = scrubber.bars(samples, bins=40)",
     "scrubber.scrub(panel, t=t, title='first')",
     "scrubber.scrub(panel, t=t, title='first')",
-    "w = scrubber.widget(panel, t=t, name='time', title='widget')\nw",
+    "w = scrubber.widget(panel, t=t)\nw",
     "1 + 1",
 ]
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hostile import TEXTS
 from nbconvert import HTMLExporter
-from scrubbing import Scrubber, listen
+from scrubbing import Scrubber, listen, rgb
 
 from tutorial_lib import scrubber as lib
-from tutorial_lib.scrubber.arguments import text
-from tutorial_lib.scrubber.player import fragment, pack, specify
+from tutorial_lib.palette import KINDS, ROLES
+from tutorial_lib.scrubber.player import fragment, specify
+from tutorial_lib.scrubber.texts import plain_text
 
 RNG = np.random.default_rng(5)
 SAMPLES = 0.3 + 0.5 * RNG.normal(size=(41, 3000))
@@ -21,16 +22,15 @@ PATH = np.cumsum(0.2 * RNG.normal(size=(41, 120, 2)), 0)
 PANELS = {
     "bars": lib.bars(SAMPLES, curve=np.linspace(0.5, 1, 41)[:, None] * CURVE),
     "curves": lib.curves({"a": np.sin(np.linspace(0, 6, 50) + np.arange(41)[:, None]), "b": CURVE}),
-    "points": lib.points(PATH, trails=5, arrows=RNG.normal(size=(41, 9, 4)), labels=("walkers",)),
+    "points": lib.points(PATH, trails=5, arrows=RNG.normal(size=(41, 9, 4)), labels=["walkers"]),
     "classes": lib.points(PATH, color=np.arange(120) % 10, labels=[str(k) for k in range(10)]),
     "density": lib.density(np.repeat(PATH, 4, 1) + 0.1 * RNG.normal(size=(41, 480, 2)), bins=30),
     "images": lib.images(RNG.random((41, 6, 8, 8)), columns=3),
 }
 
 
-def output(*panels, title=""):
-    spec = specify(panels, None, "t", title, None, None, 40)
-    return fragment(pack(spec, [panel.tracks for panel in panels]), spec)
+def output(*panels, **options):
+    return fragment(panels, specify(panels, **options))
 
 
 @pytest.fixture
@@ -68,6 +68,38 @@ def test_every_kind_changes_with_the_slider(show, kind):
         scrubber.press(key)
         seen.add(scrubber.pixels())
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_the_browser_unpacks_every_number(show, kind):
+    scrubber = Scrubber(show(output(PANELS[kind])).locator(".scrubber"))
+    for name, track in PANELS[kind].tracks.items():
+        for frame in (0, 1, 40):
+            track_js = f"player.panels[0].tracks.{name}"
+            found = scrubber.read(f"Array.from({track_js}.row({frame}), {track_js}.value)")
+            wanted = np.clip(PANELS[kind].at(frame)[name], track.lo, track.hi).ravel()
+            np.testing.assert_allclose(found, wanted, atol=0.51 * track.step)
+
+
+@pytest.mark.parametrize(("scheme", "gain"), [("light", 1), ("dark", 1.3)])
+def test_the_canvas_shows_the_colours_of_the_roles(show, scheme, gain):
+    page = show(output(PANELS["bars"], PANELS["classes"]), color_scheme=scheme)
+    scrubber = Scrubber(page.locator(".scrubber"))
+    count = """(panel, wanted) => {
+      const { data } = player.panels[panel].context.getImageData(0, 0, 900, 900);
+      let number = 0;
+      for (let i = 0; i < data.length; i += 4)
+        number += wanted.every((value, c) => Math.abs(data[i + c] - value) < 50);
+      return number;
+    }"""
+    for panel, colors, least in [
+        (0, [ROLES["data"]], 3000),
+        (0, [ROLES["truth"]], 200),
+        (1, KINDS, 5),
+    ]:
+        for color in colors:
+            wanted = [min(255, gain * part) for part in rgb(color)]
+            assert scrubber.read(f"({count})({panel}, {wanted})") >= least, color
 
 
 def test_two_panels_share_a_slider(show):
@@ -117,8 +149,7 @@ def test_showing_a_copy_later_leaves_the_first_as_it_is(show):
 def test_no_text_does_anything_but_be_shown(show):
     def scrubber(given):
         panel = lib.bars(SAMPLES[:3], title=given, label=given, x_label=given)
-        spec = specify([panel], None, given, given, None, [given] * 3, 40)
-        return fragment(pack(spec, [panel.tracks]), spec)
+        return output(panel, name=given, title=given, describe=[given] * 3)
 
     page = show("".join(map(scrubber, TEXTS.values())))
     page.wait_for_function(f"document.querySelectorAll('.scrubber').length === {len(TEXTS)}")
@@ -126,7 +157,7 @@ def test_no_text_does_anything_but_be_shown(show):
         found = Scrubber(page.locator(".scrubber").nth(k))
         found.press("End")
         title = found.root.locator(".scrubber-title")
-        wanted = text("title", given)
+        wanted = plain_text(given)
         assert {element.text_content() for element in title.all()} == {wanted}
         assert found.read("player.spec.texts[0]") == wanted
         shown = found.root.evaluate(
@@ -191,9 +222,8 @@ def test_fits_the_width(show, kind, width):
 
 
 def test_nothing_moves_when_the_numbers_change(show):
-    panel = lib.bars(SAMPLES)
-    spec = specify([panel], np.arange(41) * 250, "count", "", None, ["the same"] * 41, 40)
-    page = show(fragment(pack(spec, [panel.tracks]), spec), width=380)
+    t, texts = np.arange(41) * 250, ["the same"] * 41
+    page = show(output(lib.bars(SAMPLES), t=t, name="count", describe=texts), width=380)
     scrubber = Scrubber(page.locator(".scrubber"))
     heights = []
     for key in ("Home", "ArrowRight", "End"):

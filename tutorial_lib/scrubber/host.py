@@ -3,8 +3,8 @@
 import anywidget
 import traitlets
 
-from .encode import pack
 from .player import MODULE, nearest, specify
+from .tracks import pack
 
 
 class ScrubberWidget(anywidget.AnyWidget):
@@ -17,28 +17,20 @@ class ScrubberWidget(anywidget.AnyWidget):
     t = traitlets.Union([traitlets.Int(), traitlets.Float()]).tag(sync=True)
     _data = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, panels, *, start=None, **options):
-        self._options = options
-        spec = specify(panels, start=start, **options)
-        self._values = spec["t"]
+    def __init__(self, panels, t, start):
+        spec = specify(panels, t, start=start)
+        self._times = spec["t"]
         data = pack(spec, [panel.tracks for panel in panels])
-        super().__init__(t=self._values[spec["start"]], _data=data)
+        super().__init__(t=self._times[spec["start"]], _data=data)
 
     @traitlets.validate("t")
     def _nearest(self, proposal):
-        low, high = sorted((self._values[0], self._values[-1]))
+        low, high = sorted((self._times[0], self._times[-1]))
         if not low <= proposal["value"] <= high:
             raise traitlets.TraitError(f"t is {proposal['value']!r}; allowed: {low} to {high}")
-        return self._values[nearest(proposal["value"], self._values)]
+        return self._times[nearest(proposal["value"], self._times)]
 
-    def refill(self, *panels, t=None, describe=None):
-        """Show other data in the same view; `t` is needed if the number of frames changes."""
-        options = self._options | {"describe": describe}
-        if t is not None:
-            options["t"] = t
-        spec = specify(panels, start=None, **options)
-        now = int(nearest(self.t, spec["t"]))
-        data = pack(spec | {"start": now}, [panel.tracks for panel in panels])
-        self._options, self._values = options, spec["t"]
-        with self.hold_sync():
-            self._data, self.t = data, spec["t"][now]
+    def refill(self, *panels):
+        """Show other data of as many frames in the same view, at the same t."""
+        spec = specify(panels, self._times, start=self.t)
+        self._data = pack(spec, [panel.tracks for panel in panels])

@@ -1,14 +1,8 @@
 // The scrubber's browser side: unpacks the frames, draws them on canvases, wires slider, buttons, keys.
 // Two hosts use it: a page fragment calls `start`, anywidget calls `render`.
 
-// Okabe and Ito's colours, and two more (the same in strip.py); on dark ground some are lighter.
-const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A600", "#707070", "#7A4B2A", "#000000"];
-const DARK = ["#4DA6E0", "#FF7F2A", "#1FC79A", "#E3A1C6", "#F0B93A", "#56B4E9", "#F0E442", "#A0A0A0", "#C08A60", "#FFFFFF"];
-const BAR = "#56B4E9";
-const DASHES = [[], [7, 4], [7, 3, 2, 3], [2, 3], [12, 4]];
-const VIRIDIS = ["440154", "471365", "482475", "463480", "414487", "3b528b", "355f8d", "2f6c8e", "2a788e",
-  "25848e", "21918c", "1e9c89", "22a884", "2fb47c", "44bf70", "5ec962", "7ad151", "9bd93c", "bddf26", "dfe318", "fde725"]
-  .map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+const BRIGHTER = 1.3; // what colours gain on dark ground
+const FPS = 40; // frames a second: 200 take 5 seconds
 const CSS = `
 .scrubber { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0; padding: 0 4px; transition: color 1ms }
 .scrubber, .scrubber * { box-sizing: border-box }
@@ -33,7 +27,7 @@ const CSS = `
 .scrubber :focus-visible { outline: 2px solid currentColor !important; outline-offset: 1px; border-radius: 4px }
 `;
 
-// ---- unpacking: encode.py has the layout ------------------------------------------------------------
+// ---- unpacking: tracks.py has the layout ------------------------------------------------------------
 
 async function unpack(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -81,9 +75,12 @@ function ticks(lo, hi, count) {
   return Array.from({ length: Math.ceil(count) + 2 }, (_, k) => (first + k) * step).filter((value) => value <= hi + 1e-9 * step);
 }
 
-function viridis(share) {
-  const at = Math.min(share, 0.9999) * (VIRIDIS.length - 1), k = Math.floor(at);
-  return VIRIDIS[k].map((low, c) => low + (at - k) * (VIRIDIS[k + 1][c] - low));
+const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+
+// The colour [r, g, b] at `share` (0 to 1) of a ramp.
+function along(colours, share) {
+  const at = Math.min(share, 0.9999) * (colours.length - 1), k = Math.floor(at), next = rgb(colours[k + 1]);
+  return rgb(colours[k]).map((low, c) => low + (at - k) * (next[c] - low));
 }
 
 // A picture of one pixel per value: `colour(i)` gives [r, g, b] of pixel `place(i)`, or of all in order.
@@ -95,15 +92,21 @@ function picture(width, height, count, colour, place = (i) => i) {
   return canvas;
 }
 
+function disc(context, x, y, radius) {
+  context.moveTo(x + radius, y);
+  context.arc(x, y, radius, 0, 7);
+}
+
 // One panel: a canvas with a fixed plot box (css pixels), so that frames differ only in what is inside it.
+// All that it draws, and in which colours, panel.py has described.
 class Panel {
-  constructor(options, tracks, name) {
-    Object.assign(this, { labels: [], title: "" }, options, { tracks });
-    this.square = !["bars", "curves"].includes(this.kind);
+  constructor(spec, tracks, name) {
+    Object.assign(this, spec, { tracks });
     this.canvas = make("canvas", { role: "img", "aria-label": this.title || name });
     this.legend = make("div", { className: "scrubber-legend" });
-    this.element = make("div", { className: `scrubber-panel${this.square ? " scrubber-square" : ""}` },
-      ...(this.title ? [make("div", { className: "scrubber-title", textContent: this.title })] : []), this.legend, this.canvas);
+    const title = this.title ? [make("div", { className: "scrubber-title", textContent: this.title })] : [];
+    const className = `scrubber-panel${this.aspect ? " scrubber-square" : ""}`;
+    this.element = make("div", { className }, ...title, this.legend, this.canvas);
   }
 
   resize() {
@@ -112,15 +115,13 @@ class Panel {
     this.ink = getComputedStyle(this.element).color;
     const [r, g, b] = this.ink.match(/[\d.]+/g).map(Number);
     this.dark = 0.3 * r + 0.6 * g + 0.1 * b > 128;
-    this.colours = this.dark ? DARK : LIGHT;
-    this.legend.replaceChildren(...this.labels.map((label, k) => make("span", {}, this.swatch(k), label)));
+    this.legend.replaceChildren(...this.layers.flatMap((layer) => layer.legend.map((pair) => this.entry(layer, pair))));
     const width = this.element.clientWidth, ratio = globalThis.devicePixelRatio || 1;
     if (!width) return; // hidden, as notebooks are while JupyterLab changes the theme
     const left = this.limits ? (this.y_label ? 60 : 44) : 0, right = this.limits ? 12 : 0, top = 8;
     const bottom = this.limits ? (this.x_label ? 42 : 24) : 0, inside = width - left - right;
-    let height = Math.min(300, Math.max(200, width * 0.55)) - top - bottom;
-    if (this.square) height = inside * (this.kind === "images" ? this.aspect() : 1);
-    this.box = { left, top, width: inside, height: Math.round(height) };
+    const free = Math.min(300, Math.max(200, width * 0.55)) - top - bottom;
+    this.box = { left, top, width: inside, height: Math.round(this.aspect ? inside * this.aspect : free) };
     const full = top + this.box.height + bottom;
     Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(full * ratio) });
     this.canvas.style.height = `${full}px`;
@@ -129,10 +130,8 @@ class Panel {
     this.context.imageSmoothingEnabled = false;
   }
 
-  aspect() {
-    const [, k, height, width] = this.tracks.pixels.shape;
-    return (Math.ceil(k / this.columns) * (height + 1) - 1) / (this.columns * (width + 1) - 1);
-  }
+  // A colour as it is, and brighter on dark ground.
+  shade(colour) { return this.dark ? `rgb(${rgb(colour).map((part) => Math.min(255, BRIGHTER * part))})` : colour; }
 
   x(value) { return this.box.left + ((value - this.limits[0]) / (this.limits[1] - this.limits[0])) * this.box.width; }
   y(value) { return this.box.top + (1 - (value - this.y_limits[0]) / (this.y_limits[1] - this.y_limits[0])) * this.box.height; }
@@ -141,12 +140,14 @@ class Panel {
     const { context, box } = this;
     if (!context) return;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.save();
-    context.beginPath();
-    context.rect(box.left, box.top, box.width, box.height);
-    context.clip();
-    DRAW[this.kind](this, frame, context);
-    context.restore();
+    for (const layer of this.layers) {
+      context.save();
+      context.beginPath();
+      context.rect(box.left, box.top, box.width, box.height);
+      context.clip();
+      DRAW[layer.mark](this, layer, frame, context);
+      context.restore();
+    }
     if (this.limits) this.axes(context, box, box.top + box.height);
   }
 
@@ -172,65 +173,61 @@ class Panel {
     context.restore();
   }
 
-  line(context, track, frame, colour, dash) {
-    const row = track.row(frame), [lo, hi] = this.limits, step = (hi - lo) / (row.length - 1);
-    context.beginPath();
-    row.forEach((level, i) => context.lineTo(this.x(lo + step * i), this.y(track.value(level))));
-    Object.assign(context, { lineJoin: "round", strokeStyle: this.dark ? "#000a" : "#fffc", lineWidth: 5 });
-    if (this.kind === "bars") context.stroke(); // a halo, so that bars and line stay apart
-    context.setLineDash(dash);
-    Object.assign(context, { strokeStyle: colour, lineWidth: 2.5 });
-    context.stroke();
-  }
-
-  // The k-th legend entry's sample, as it is drawn in the plot.
-  swatch(k) {
+  // An entry of the legend, with a sample of how the layer is drawn.
+  entry(layer, [label, colour]) {
     const ratio = globalThis.devicePixelRatio || 1, canvas = make("canvas", { width: 26 * ratio, height: 12 * ratio, "aria-hidden": "true" });
-    const context = canvas.getContext("2d"), onBars = this.kind === "bars";
+    const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    context.fillStyle = onBars ? BAR : this.colours[k];
-    if (this.kind === "density") context.drawImage(picture(26, 1, 26, (i) => viridis(i / 25)), 0, 0, 26, 12);
-    else if (this.kind === "points") disc(context, 13, 6, 4.5), context.fill();
-    else if (onBars && k === 0) context.fillRect(4, 0, 22, 12);
-    else {
-      context.setLineDash(onBars ? [] : DASHES[k]);
-      Object.assign(context, { strokeStyle: this.colours[k], lineWidth: 2.5 });
-      context.moveTo(0, 6);
-      context.lineTo(26, 6);
-      context.stroke();
-    }
-    return canvas;
+    context.fillStyle = context.strokeStyle = this.shade(colour);
+    SAMPLE[layer.mark](context, layer);
+    return make("span", {}, canvas, label);
   }
 }
 
-function disc(context, x, y, radius) {
-  context.moveTo(x + radius, y);
-  context.arc(x, y, radius, 0, 7);
-}
+// A legend entry's sample of 26 x 12 css pixels, by the layer's mark.
+const SAMPLE = {
+  bars: (context) => context.fillRect(4, 0, 22, 12),
+  dots: (context) => { disc(context, 13, 6, 4.5); context.fill(); },
+  cells: (context, { colors }) => context.drawImage(picture(26, 1, 26, (i) => along(colors, i / 25)), 0, 0, 26, 12),
+  line(context, { dash }) {
+    context.setLineDash(dash);
+    context.lineWidth = 2.5;
+    context.moveTo(0, 6);
+    context.lineTo(26, 6);
+    context.stroke();
+  },
+};
 
+// One frame of a layer, by its mark.
 const DRAW = {
-  bars(panel, frame, context) {
-    const { bars, curve } = panel.tracks, row = bars.row(frame), [lo, hi] = panel.limits;
+  bars(panel, layer, frame, context) {
+    const { bars } = panel.tracks, row = bars.row(frame), [lo, hi] = panel.limits;
     const floor = panel.y(0), width = (hi - lo) / row.length;
-    context.fillStyle = BAR;
+    context.fillStyle = panel.shade(layer.colors[0]);
     row.forEach((level, i) => {
       const left = panel.x(lo + i * width), top = panel.y(bars.value(level));
       context.fillRect(left, top, panel.x(lo + (i + 1) * width) - left - 0.5, floor - top);
     });
-    if (curve) panel.line(context, curve, frame, panel.colours[1], []);
   },
 
-  curves(panel, frame, context) {
-    Object.values(panel.tracks).forEach((track, k) => panel.line(context, track, frame, panel.colours[k], DASHES[k]));
+  line(panel, { track, colors, dash, halo }, frame, context) {
+    const { value, row } = panel.tracks[track], now = row(frame), [lo, hi] = panel.limits, step = (hi - lo) / (now.length - 1);
+    context.beginPath();
+    now.forEach((level, i) => context.lineTo(panel.x(lo + step * i), panel.y(value(level))));
+    Object.assign(context, { lineJoin: "round", strokeStyle: panel.dark ? "#000a" : "#fffc", lineWidth: 5 });
+    if (halo) context.stroke(); // so that bars and line stay apart
+    context.setLineDash(dash);
+    Object.assign(context, { strokeStyle: panel.shade(colors[0]), lineWidth: 2.5 });
+    context.stroke();
   },
 
-  points(panel, frame, context) {
-    const { xy, color, feet, reach } = panel.tracks, now = xy.row(frame), kinds = color?.row(0), n = now.length / 2;
+  dots(panel, layer, frame, context) {
+    const { xy, color } = panel.tracks, now = xy.row(frame), kinds = color?.row(0), n = now.length / 2;
     const at = (row, i) => [panel.x(xy.value(row[2 * i])), panel.y(xy.value(row[2 * i + 1]))];
-    const past = Array.from({ length: Math.min(panel.trails, frame) + 1 }, (_, k) => xy.row(frame - k));
+    const past = Array.from({ length: Math.min(layer.trails, frame) + 1 }, (_, k) => xy.row(frame - k));
     for (const kind of new Set(kinds ?? [0])) {
       const members = [...Array(n).keys()].filter((i) => !kinds || kinds[i] === kind);
-      context.fillStyle = context.strokeStyle = panel.colours[kind];
+      context.fillStyle = context.strokeStyle = panel.shade(layer.colors[kind]);
       context.beginPath();
       for (const i of members) past.forEach((row, k) => (k ? context.lineTo(...at(row, i)) : context.moveTo(...at(row, i))));
       Object.assign(context, { globalAlpha: 0.35, lineWidth: 1 });
@@ -240,40 +237,42 @@ const DRAW = {
       context.globalAlpha = 0.85;
       context.fill();
     }
-    if (!feet) return;
-    const start = feet.row(frame), by = reach.row(frame);
-    Object.assign(context, { strokeStyle: panel.ink, lineWidth: 1.2, globalAlpha: 0.8 });
+  },
+
+  arrows(panel, layer, frame, context) {
+    const { feet, reach } = panel.tracks, start = feet.row(frame), by = reach.row(frame);
+    Object.assign(context, { strokeStyle: panel.shade(layer.colors[0]), lineWidth: 1.2 });
     context.beginPath();
     for (let i = 0; i < start.length; i += 2) {
-      const x = feet.value(start[i]), y = feet.value(start[i + 1]);
-      const from = [panel.x(x), panel.y(y)], to = [panel.x(x + reach.value(by[i])), panel.y(y + reach.value(by[i + 1]))];
+      const x = feet.value(start[i]), y = feet.value(start[i + 1]), from = [panel.x(x), panel.y(y)];
+      const to = [panel.x(x + reach.value(by[i])), panel.y(y + reach.value(by[i + 1]))];
       const length = Math.hypot(to[0] - from[0], to[1] - from[1]), angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
       if (length < 0.5) continue;
       context.moveTo(...from);
       context.lineTo(...to);
-      for (const side of [-0.5, 0.5]) {
+      for (const side of [angle - 0.5, angle + 0.5]) {
         context.moveTo(...to);
-        context.lineTo(to[0] - Math.min(5, length / 2) * Math.cos(angle + side), to[1] - Math.min(5, length / 2) * Math.sin(angle + side));
+        context.lineTo(to[0] - Math.min(5, length / 2) * Math.cos(side), to[1] - Math.min(5, length / 2) * Math.sin(side));
       }
     }
     context.stroke();
   },
 
   // cells[i, j] is the i-th x1, to the right, and the j-th x2, upwards; pixels go right and down
-  density(panel, frame, context) {
-    const { cells } = panel.tracks, row = cells.row(frame), [, wide, high] = cells.shape, { box } = panel;
-    const colours = (panel.palette ??= Array.from({ length: 256 }, (_, level) => viridis(cells.value(level) / panel.top)));
-    const image = picture(wide, high, row.length, (i) => colours[row[i]],
-      (i) => (high - 1 - (i % high)) * wide + Math.floor(i / high));
+  cells({ tracks: { cells }, box }, layer, frame, context) {
+    const row = cells.row(frame), [, wide, high] = cells.shape;
+    layer.ramp ??= Array.from({ length: 256 }, (_, level) => along(layer.colors, cells.value(level) / layer.top));
+    const place = (i) => (high - 1 - (i % high)) * wide + Math.floor(i / high);
+    const image = picture(wide, high, row.length, (i) => layer.ramp[row[i]], place);
     context.drawImage(image, box.left, box.top, box.width, box.height);
   },
 
-  images(panel, frame, context) {
-    const { pixels } = panel.tracks, row = pixels.row(frame), [, k, high, wide] = pixels.shape, { box, columns } = panel;
+  pixels({ tracks: { pixels }, box }, { columns }, frame, context) {
+    const row = pixels.row(frame), [, k, high, wide] = pixels.shape;
     const width = columns * (wide + 1) - 1, height = Math.ceil(k / columns) * (high + 1) - 1; // with a gap of one pixel
     const image = picture(width, height, row.length, (i) => Array(3).fill(255 * pixels.value(row[i])), (i) => {
-      const digit = Math.floor(i / (wide * high)), y = Math.floor(i / wide) % high, x = i % wide;
-      return (Math.floor(digit / columns) * (high + 1) + y) * width + (digit % columns) * (wide + 1) + x;
+      const one = Math.floor(i / (wide * high)), y = Math.floor(i / wide) % high, x = i % wide;
+      return (Math.floor(one / columns) * (high + 1) + y) * width + (one % columns) * (wide + 1) + x;
     });
     context.drawImage(image, box.left, box.top, box.width, box.height);
   },
@@ -331,7 +330,7 @@ export function mount(root, changed = () => {}) {
         panel.draw(player.frame);
       }
       // on dark ground a dark accent would make browsers draw the slider's empty part white
-      root.style.setProperty("--scrubber-accent", player.panels[0]?.colours?.[0] ?? LIGHT[0]);
+      if (player.spec) root.style.setProperty("--scrubber-accent", player.panels[0].shade(player.spec.accent));
     },
 
     seek(frame, force = false) {
@@ -359,7 +358,7 @@ export function mount(root, changed = () => {}) {
 
   function step(now) {
     if (!player.playing) return;
-    const count = player.spec.t.length, rate = (player.spec.fps * speed.value) / (calm.matches ? 8 : 1);
+    const count = player.spec.t.length, rate = (FPS * speed.value) / (calm.matches ? 8 : 1);
     const target = from + Math.max(0, Math.floor(((now - since) / 1000) * rate));
     const over = target >= count && loop.checked;
     player.seek(over ? 0 : target);

@@ -1,4 +1,4 @@
-"""Number arrays -> one small block of bytes that `scrubber.js` can unpack."""
+"""Numbers: read from what the user gave, and packed into a few bytes for `scrubber.js`."""
 
 import json
 import struct
@@ -6,6 +6,27 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+
+
+def read_numbers(name: str, given, *shapes: str) -> np.ndarray:
+    """`given` as a float64 array of one of the `shapes`, such as "(F, n, 2)", and finite.
+
+    In a shape a letter that stands twice means one size. A ValueError says what is not so.
+    """
+    array = np.asarray(given, dtype=float)
+    if not any(fits(array.shape, shape) for shape in shapes):
+        raise ValueError(f"{name} has the shape {array.shape}; allowed: {' or '.join(shapes)}")
+    if not -np.inf < array.min() <= array.max() < np.inf:  # nor is NaN
+        raise ValueError(f"{name} holds NaN or infinite values; allowed: finite numbers")
+    return array
+
+
+def fits(shape: tuple[int, ...], allowed: str) -> bool:
+    axes, sizes = allowed.strip("(,)").split(", "), {}
+    return len(axes) == len(shape) and all(
+        sizes.setdefault(axis, int(axis) if axis.isdigit() else size) == size
+        for axis, size in zip(axes, shape)
+    )
 
 
 @dataclass(frozen=True)
