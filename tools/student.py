@@ -23,7 +23,10 @@ def without_solutions(notebook):
 
 
 def for_nbgrader(notebook):
-    """Stubs are to be answered. Checks give marks, so a wrong answer must raise in them."""
+    """Stubs are to be answered. Checks give marks, so a wrong answer must raise in them.
+
+    The verdict is shown first, for whoever runs the cell, and counts only if it is shown.
+    """
     notebook = without_solutions(notebook)
     for cell in notebook.cells:
         stub, check = (tag in cell.metadata.get("tags", []) for tag in ("exercise", "check"))
@@ -33,7 +36,7 @@ def for_nbgrader(notebook):
             identity = {"schema_version": 3, "grade_id": cell.id}
             cell.metadata["nbgrader"] = identity | kind | points
         if check:
-            cell.source = f"verdict = {cell.source}\nassert verdict, verdict"
+            cell.source = f"verdict = {cell.source}\ndisplay(verdict)\nassert verdict, verdict.text"
     return notebook
 
 
