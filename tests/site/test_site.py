@@ -41,18 +41,20 @@ def pages(site):
 
 
 def shown(source):
-    """What a notebook's outputs must show: texts, descriptions of pictures, number of scrubbers."""
-    texts, pictures, scrubbers = [], [], 0
+    """What a notebook's outputs must show: texts, tables and verdicts, pictures, scrubbers."""
+    texts, fragments, pictures, scrubbers = [], [], [], 0
     for cell in nbformat.read(source, as_version=4).cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "text/html" in data:
+            if "data-scrubber" in data.get("text/html", ""):
                 scrubbers += 1
+            elif "text/html" in data:
+                fragments.append(BeautifulSoup(data["text/html"], "html.parser").get_text().split())
             elif "image/png" in data:
                 pictures.append(output.metadata["image/png"]["alt"])
             else:
                 texts.append(output.get("text", data.get("text/plain")).strip())
-    return texts, pictures, scrubbers
+    return texts, fragments, pictures, scrubbers
 
 
 # ---- the pages -----------------------------------------------------------------------------------
@@ -66,8 +68,10 @@ def test_one_page_for_each_source_and_one_style(site):
 @each_notebook
 def test_every_output_is_on_the_page(pages, source):
     page = pages[name_of(source)]
-    texts, pictures, scrubbers = shown(source)
+    texts, fragments, pictures, scrubbers = shown(source)
     assert [pre.get_text().strip() for pre in page.select("pre.output")] == texts
+    shown_here = [div for div in page.select("div.output") if not div.select("[data-scrubber]")]
+    assert [div.get_text().split() for div in shown_here] == fragments
     assert [image.get("alt") for image in page.select("img")] == pictures
     assert len(page.select("[data-scrubber]")) == scrubbers
     assert texts and pictures
