@@ -69,7 +69,7 @@ class Mixture:
             object.__setattr__(self, name, value)
         check_same_shape(weight=self.weight, mean=self.mean[:, 0])
         check_same_shape(mean=self.mean, std=self.std)
-        check_finite(mean=self.mean, std=self.std)
+        check_finite(weight=self.weight, mean=self.mean, std=self.std)
         total = float(self.weight.sum())
         if not (self.std > 0).all() or (self.weight < 0).any() or abs(total - 1) > 1e-6:
             given = f"std {self.std.tolist()}, weight {self.weight.tolist()}"
