@@ -24,8 +24,9 @@ class Standardizer:
     def __post_init__(self):
         check_same_shape(mean=self.mean, std=self.std)
         check_finite(mean=self.mean, std=self.std)
-        if not (self.std > 0).all():
-            raise ValueError(f"std must be positive, got {self.std.tolist()}")
+        if self.mean.ndim != 1 or not (self.std > 0).all():
+            given = f"mean of shape {tuple(self.mean.shape)}, std {self.std.tolist()}"
+            raise ValueError(f"mean must have shape (n_dim,), std must be positive, got {given}")
 
     @classmethod
     def fit(cls, x: Tensor) -> "Standardizer":
