@@ -129,7 +129,9 @@ class Trainer:
             raise ValueError(f"give one of steps and seconds, got {steps=} and {seconds=}")
         start = time.perf_counter()
         for done in itertools.count():
-            if done == steps or (seconds and done and time.perf_counter() - start >= seconds):
+            if steps is not None and done >= steps:
+                return
+            if seconds is not None and done and time.perf_counter() - start >= seconds:
                 return
             with interrupts_held():
                 loss = self._step()
