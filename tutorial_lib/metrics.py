@@ -39,8 +39,10 @@ def total_variation(x: ArrayLike, y: ArrayLike, *, bins: int = 40, limit: float 
     """Half the summed difference of two 2D histograms on a bins x bins grid over +-limit.
 
     x: (n, 2), y: (m, 2). 0 for equal histograms, 1 for disjoint ones. Points outside the grid
-    share one more cell.
+    share one more cell. Raises ValueError unless there is a cell inside.
     """
+    if bins < 1 or not limit > 0:
+        raise ValueError(f"bins and limit must be above 0, got {bins} and {limit}")
 
     def shares(sample: np.ndarray) -> np.ndarray:
         edges = np.linspace(-limit, limit, bins + 1)
