@@ -48,6 +48,8 @@ def load_denoiser(path: FilePath) -> Denoiser:
     content = _read(path)
     try:
         denoiser = _made(content)
+        if type(denoiser).__name__ != content["class"]:
+            raise ValueError(f"it holds a {content['class']}")
         denoiser.load_state_dict(content["weights"], assign=True)
     except Exception as error:  # whatever a strange file brings about
         raise ValueError(f"{path} holds no denoiser of this library: {error!r}") from error
