@@ -23,10 +23,12 @@ from tutorial_lib import (
     VDenoiser,
     checkpoint,
     forward,
+    loss,
     metrics,
     oracle,
     sampling,
 )
+from tutorial_lib.loss import NoiseLoss
 
 
 class Case:
@@ -49,7 +51,7 @@ class Case:
         self.v = VDenoiser(*size[1], generator=g).to(self.dtype)
         self.labelled = VDenoiser(*size[1], n_classes=3, generator=g).to(self.dtype)
         self.exact = ExactDenoiser(self.mixture, self.schedule)
-        self.from_data = DataDenoiser(self.data, self.schedule, chunk=3)
+        self.from_data = DataDenoiser(self.data, self.schedule)
         self.trainer = Trainer(self.plain, self.x, self.schedule, batch_size=4, generator=seeded(1))
 
     def rows(self, rows):
@@ -77,12 +79,13 @@ BY_ROW = {
     forward.predict_eps: lambda c: lib.predict_eps(c.schedule, c.x, c.t, c.y),
     forward.score_from_eps: lambda c: lib.score_from_eps(c.schedule, c.t, c.y),
     sampling.reverse_step: lambda c: sampling.reverse_step(
-        c.schedule, c.x, c.one, c.y, c.z, c.schedule.sigma
+        c.schedule, c.x, c.one, c.y, c.z, c.schedule.sigma[c.one]
     ),
     sampling.ddim_step: lambda c: sampling.ddim_step(c.schedule, c.x, c.one, c.one // 2, c.y),
     Standardizer.transform: lambda c: c.scaler.transform(c.x),
     Standardizer.inverse: lambda c: c.scaler.inverse(c.x),
     Denoiser.forward: lambda c: c.plain(c.x, c.t),
+    Denoiser.output: lambda c: c.v.output(c.x, c.t),
     VDenoiser.forward: lambda c: c.v(c.x, c.t),
     lib.Guided.forward: lambda c: lib.Guided(c.labelled, 1, 0.5)(c.x, c.t),
     ExactDenoiser.__call__: lambda c: c.exact(c.x, c.t),
@@ -110,13 +113,19 @@ RANDOM = {
         oracle.denoising_loss(c.exact, c.schedule, c.data, c.one, generator=g)
     ),
     Trainer.run: lambda c, g: trained(c, g),
-    Trainer.batch: lambda c, g: Trainer(c.plain, c.x, c.schedule, generator=g).batch()[2],
+    sampling.reverse_chain: lambda c, g: last(
+        sampling.reverse_chain(c.exact, c.schedule, c.x, generator=g)
+    ),
+    NoiseLoss.draw: lambda c, g: NoiseLoss(c.schedule).draw(c.x, g)[1],
+    NoiseLoss.__call__: lambda c, g: NoiseLoss(c.schedule)(c.plain, c.x, generator=g).detach(),
 }
 # The rest.
 OTHERS = {
     metrics.frechet_distance: lambda c: metrics.frechet_distance(c.data, 2 * c.data),
     NoiseSchedule: lambda c: NoiseSchedule(c.schedule.beta),
     NoiseSchedule.linear: lambda c: NoiseSchedule.linear(c.n + 1),
+    NoiseSchedule.at: lambda c: c.schedule.at(c.t, c.x),
+    sampling.ddim_chain: lambda c: list(sampling.ddim_chain(c.v, c.schedule, c.x, 2)),
     NoiseSchedule.to: lambda c: c.schedule.to("cpu").sigma_posterior,
     Standardizer.fit: lambda c: Standardizer.fit(c.data).std,
     lib.two_modes: lambda c: lib.two_modes(),
@@ -144,7 +153,14 @@ OTHERS = {
     ),
 }
 ELSEWHERE = {  # tests of their own hold the same for these
-    "Trainer": "test_training.py, and `run` and `batch` here",
+    "Trainer": "test_training.py, and `run` here",
+    "Trainer.train": "test_training.py",
+    "Denoiser.extra_repr": "test_network.py",
+    "Trainer.state": "test_checkpoint.py",
+    "Trainer.load_state": "test_checkpoint.py",
+    "RunningMean": "test_training.py",
+    "RunningMean.update": "test_training.py",
+    "NoiseLoss": "its call is here",
     "ExactDenoiser": "its call is here",
     "DataDenoiser": "its call is here",
     "Mixture": "its methods are here",
@@ -153,7 +169,6 @@ ELSEWHERE = {  # tests of their own hold the same for these
     "Step": "a tuple",
     "Guided": "its call is here",
     "draw_weights": "Denoiser and VDenoiser here, and test_latent.py",
-    "interrupts_held": "test_training_stops.py",
     **dict.fromkeys(
         ("save_denoiser", "load_denoiser", "save_trainer", "resume_trainer"), "test_checkpoint.py"
     ),
@@ -163,6 +178,10 @@ ELSEWHERE = {  # tests of their own hold the same for these
 def trained(case, generator):
     trainer = Trainer(copy.deepcopy(case.plain), case.x, case.schedule, generator=generator)
     return torch.tensor([step.loss for step in trainer.run(steps=2)])
+
+
+def last(states):
+    return list(states)[-1][1]
 
 
 def one_column(mixture):
@@ -182,12 +201,12 @@ def named(table):
 def test_every_public_function_is_here():
     here = {f.__qualname__ for table in (BY_ROW, DENSITIES, RANDOM, OTHERS) for f in table}
     public = set()
-    modules = lib.data, lib.schedule, forward, lib.network, oracle, sampling, metrics, lib.training
-    for module in (*modules, checkpoint):
+    modules = lib.data, lib.schedule, forward, lib.network, oracle, loss, sampling, metrics
+    for module in (*modules, lib.training, checkpoint):
         for name, thing in vars(module).items():
             if getattr(thing, "__module__", None) != module.__name__ or name.startswith("_"):
                 continue
-            if inspect.isfunction(thing) and thing is not forward.at:  # a helper of these
+            if inspect.isfunction(thing):
                 public.add(name)
             if inspect.isclass(thing):
                 public |= {name} | {
@@ -263,8 +282,8 @@ def test_float32_and_float64_give_the_same_answer(call, case):
 
 @given(CASES)
 def test_training_and_sampling_keep_to_the_network_s_precision(case):
-    x0, t, eps = case.trainer.batch()
-    assert x0.dtype == eps.dtype == case.dtype and t.dtype == torch.int64
+    t, eps = NoiseLoss(case.schedule).draw(case.x, seeded())
+    assert eps.dtype == case.dtype and t.dtype == torch.int64
     assert next(case.trainer.run(steps=1)).loss > 0
     network = case.trainer.denoiser
     assert lib.sample(network, case.schedule, 3, generator=seeded()).dtype == case.dtype
