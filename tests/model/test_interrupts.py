@@ -4,8 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import textwrap
-import threading
 from pathlib import Path
 
 import pytest
@@ -64,16 +62,6 @@ def test_an_interrupt_in_the_callers_loop_comes_at_once():
     assert same(trainer, undisturbed)
 
 
-def test_the_handler_is_put_back_after_each_step_and_after_an_error():
-    trainer = make()
-    for _ in trainer.run(steps=2):
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    trainer.network.register_forward_pre_hook(lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        list(trainer.run(steps=1))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_the_handler_in_force_decides_what_an_interrupt_does():
     received, trainer = [], make()
     signal.signal(signal.SIGINT, lambda *_: received.append(1))
@@ -83,32 +71,6 @@ def test_the_handler_in_force_decides_what_an_interrupt_does():
     except KeyboardInterrupt:
         pytest.fail("a KeyboardInterrupt that nobody raised")  # it would stop pytest itself
     assert received == [1] and len(trainer.losses) == 3
-
-
-def test_the_systems_own_handler_decides_too():
-    """It ends the process. Scripts that are to be ended without a traceback ask for it."""
-    code = """
-        import signal
-        from tutorial_lib._interrupts import interrupts_held
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        with interrupts_held():
-            signal.raise_signal(signal.SIGINT)
-            print("the block is done")
-        print("lost")
-    """
-    run = subprocess.run(
-        [sys.executable, "-u", "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
-    assert run.stdout == "the block is done\n" and run.returncode == -signal.SIGINT
-
-
-def test_it_trains_in_another_thread_too():
-    trainer, undisturbed = make(), make()
-    thread = threading.Thread(target=lambda: list(trainer.run(steps=3)))
-    thread.start()
-    thread.join()
-    list(undisturbed.run(steps=3))
-    assert same(trainer, undisturbed)
 
 
 def test_an_interrupt_is_not_lost_to_an_error_in_the_same_step():
@@ -186,13 +148,6 @@ def interrupt(times: int, average: bool, path: Path, seed: int = 0) -> None:
 @pytest.mark.parametrize("average", [True, False])
 def test_real_interrupts_lose_nothing(average, tmp_path):
     interrupt(100, average, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("average", [True, False])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_thousand_real_interrupts_lose_nothing(average, seed, tmp_path):
-    interrupt(1000, average, tmp_path, seed)
 
 
 @given(st.integers(1, 6), st.sampled_from(["forward", "backward", "rate"]), st.booleans())

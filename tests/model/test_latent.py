@@ -17,30 +17,6 @@ def data():
     return lib.digits()
 
 
-def test_networks_are_reproducible_and_leave_the_global_generator_alone():
-    state = torch.random.get_rng_state()
-    for make in (
-        lambda g: latent.Autoencoder(8, generator=g),
-        lambda g: latent.Classifier(generator=g),
-    ):
-        first, second, other = make(seeded(0)), make(seeded(0)), make(seeded(1))
-        for a, b, c in zip(first.parameters(), second.parameters(), other.parameters()):
-            assert torch.equal(a, b) and not torch.equal(a, c)
-    assert torch.equal(torch.random.get_rng_state(), state)
-
-
-def test_weights_are_drawn_as_pytorch_draws_them():
-    """The law of nn.Linear and nn.Conv2d: uniform, of variance 1 / (3 n_in)."""
-    for layer in latent.Autoencoder(32, generator=seeded()).modules():
-        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear | torch.nn.ConvTranspose2d):
-            fan_in = torch.nn.init._calculate_fan_in_and_fan_out(layer.weight)[0]
-            assert layer.weight.abs().max() <= fan_in**-0.5
-            if layer.weight.numel() > 1000:
-                assert math.isclose(
-                    float(layer.weight.detach().var()), 1 / (3 * fan_in), rel_tol=0.1
-                )
-
-
 def test_the_autoencoder_learns_to_give_back_what_went_in(data):
     train, held_out = data
     autoencoder = latent.Autoencoder(16, generator=seeded())
@@ -92,40 +68,25 @@ def test_the_classifier_learns_from_images_moved_by_up_to_a_pixel(data):
     assert len(moves) == 9
 
 
-@pytest.mark.parametrize("kind", ["autoencoder", "classifier"])
-def test_the_trainer_does_what_a_plain_loop_does(kind, data):
-    """Rows, loss, rate, Adam: 20 steps, bit for bit."""
-    image, label = data[0]
-    if kind == "autoencoder":
-        made, loss, parts = (
-            latent.Autoencoder(4, generator=seeded()),
-            latent.reconstruction_loss,
-            (),
-        )
-    else:
-        made, loss, parts = (
-            latent.Classifier(generator=seeded()),
-            latent.classification_loss,
-            (label,),
-        )
+def test_the_trainer_does_what_a_plain_loop_does(data):
+    """Rows, labels, loss, rate, Adam: 20 steps, bit for bit."""
+    (image, label), made, g = data[0], latent.Classifier(generator=seeded()), seeded(1)
 
     def rate(k):
         return 2e-3 * (1 - (k - 1) / 20)
 
-    plain, g, losses = copy.deepcopy(made), seeded(1), []
+    plain, losses = copy.deepcopy(made), []
     adam = torch.optim.Adam(plain.parameters(), fused=True)
     for k in range(1, 21):
         adam.param_groups[0]["lr"] = rate(k)
         rows = torch.randint(len(image), (64,), generator=g)
-        value = loss(plain, image[rows], *(part[rows] for part in parts), generator=g)
+        loss = latent.classification_loss(plain, image[rows], label[rows], generator=g)
         adam.zero_grad()
-        value.backward()
+        loss.backward()
         adam.step()
-        losses.append(value.item())
-    options = {"label": label} if parts else {}
-    trainer = Trainer(
-        made, image, loss, batch_size=64, learning_rate=rate, generator=seeded(1), **options
-    )
+        losses.append(loss.item())
+    options = {"label": label, "batch_size": 64, "learning_rate": rate, "generator": seeded(1)}
+    trainer = Trainer(made, image, latent.classification_loss, **options)
     trainer.train(steps=20)
     assert trainer.losses == losses
     assert torch.equal(weights(made), weights(plain))

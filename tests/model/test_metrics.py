@@ -6,8 +6,6 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 from scipy.linalg import sqrtm
 from trainers import seeded
@@ -26,33 +24,9 @@ NORMAL = np.random.default_rng(0).standard_normal(1000)
 PLANE = np.random.default_rng(1).standard_normal((200, 2))
 
 
-@given(st.floats(-5, 5))
-def test_a_shifted_sample_is_as_far_as_the_shift(shift):
-    assert wasserstein(NORMAL + shift, NORMAL) == pytest.approx(abs(shift), abs=1e-12)
-
-
-@given(st.floats(0, 5))
-def test_a_scaled_sample_is_as_far_as_the_scale_moves_it(scale):
-    moved = abs(scale - 1) * np.abs(NORMAL).mean()
-    assert wasserstein(scale * NORMAL, NORMAL) == pytest.approx(moved, abs=1e-12)
-
-
-def test_wasserstein_of_unequal_sizes_is_the_area_between_the_cdfs():
-    assert wasserstein([0.0, 1.0], [0.0, 0.0, 3.0]) == pytest.approx(1 / 6 + 2 / 3)
-    assert wasserstein(NORMAL, NORMAL[::-1].copy()) == 0
-
-
 def test_columns_tensors_and_flat_arrays_are_the_same_sample():
     x = two_modes().sample(9)
     assert wasserstein(x, NORMAL) == wasserstein(x.numpy()[:, 0], NORMAL[:, None])
-
-
-@given(st.floats(-3, 3), st.floats(-3, 3), st.integers(1, 64))
-def test_a_shift_in_the_plane_is_averaged_over_directions(dx, dy, n_directions):
-    angle = math.pi * np.arange(n_directions) / n_directions
-    expected = np.abs(dx * np.cos(angle) + dy * np.sin(angle)).mean()
-    distance = sliced_wasserstein(PLANE + np.array([dx, dy]), PLANE, n_directions=n_directions)
-    assert distance == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +41,6 @@ def test_a_shift_in_the_plane_is_averaged_over_directions(dx, dy, n_directions):
 )
 def test_total_variation_by_hand_on_four_cells(x, y, distance):
     assert total_variation(x, y, bins=2, limit=1) == pytest.approx(distance)
-
-
-def test_total_variation_defaults_are_40_bins_over_2_2():
-    step = 4.4 / 40
-    inside = [[2.2 - 0.01, 0.0]]
-    assert total_variation(inside, [[2.2 - step + 0.001, 0.01]]) == 0  # same cell
-    assert total_variation(inside, [[2.2 - step - 0.001, 0.01]]) == 1  # the next one
-    assert total_variation(inside, [[2.2 + 0.01, 0.0]]) == 1  # outside
-
-
-@pytest.mark.parametrize("distance", [sliced_wasserstein, total_variation])
-def test_distances_are_symmetric_and_0_to_oneself(distance):
-    other = PLANE[:77] + 0.3
-    assert distance(PLANE, PLANE) == 0
-    assert distance(PLANE, other) == pytest.approx(distance(other, PLANE)) != 0
 
 
 def test_the_band_of_a_mean_is_that_of_the_normal_law():

@@ -1,9 +1,7 @@
 """What holds for every public function: for any schedule, shape, precision and timestep."""
 
 import copy
-import inspect
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -21,9 +19,7 @@ from tutorial_lib import (
     Standardizer,
     Trainer,
     VDenoiser,
-    checkpoint,
     forward,
-    loss,
     metrics,
     oracle,
     sampling,
@@ -122,56 +118,18 @@ RANDOM = {
 # The rest.
 OTHERS = {
     metrics.frechet_distance: lambda c: metrics.frechet_distance(c.data, 2 * c.data),
-    NoiseSchedule: lambda c: NoiseSchedule(c.schedule.beta),
-    NoiseSchedule.linear: lambda c: NoiseSchedule.linear(c.n + 1),
-    NoiseSchedule.at: lambda c: c.schedule.at(c.t, c.x),
-    sampling.ddim_chain: lambda c: list(sampling.ddim_chain(c.v, c.schedule, c.x, 2)),
-    NoiseSchedule.to: lambda c: c.schedule.to("cpu").sigma_posterior,
-    Standardizer.fit: lambda c: Standardizer.fit(c.data).std,
-    lib.two_modes: lambda c: lib.two_modes(),
-    lib.spiral_lattice: lambda c: lib.spiral_lattice(c.n),
-    Mixture.quantiles: lambda c: Mixture(c.mixture.weight, *one_column(c.mixture)).quantiles(c.n),
-    Mixture.standardized: lambda c: c.mixture.standardized(c.scaler),
-    Mixture.diffused: lambda c: c.mixture.diffused(0.5),
-    ExactDenoiser.marginal: lambda c: c.exact.marginal(c.one),
-    ExactDenoiser.posterior: lambda c: ExactDenoiser(lib.two_modes(), c.schedule).posterior(
-        0.1, c.one
-    ),
-    oracle.optimal_loss: lambda c: oracle.optimal_loss(
-        ExactDenoiser(lib.two_modes(), c.schedule), c.one
-    ),
-    oracle.excess_loss: lambda c: oracle.excess_loss(
-        lambda x, t: x, ExactDenoiser(lib.two_modes(), c.schedule), c.one
-    ),
-    Denoiser.scaled_time: lambda c: c.plain.scaled_time(c.t),
-    VDenoiser.scaled_time: lambda c: c.v.scaled_time(c.t),
     metrics.wasserstein: lambda c: metrics.wasserstein(c.x[:, 0], c.y[:, 0]),
     metrics.sliced_wasserstein: lambda c: metrics.sliced_wasserstein(*planes(c), n_directions=3),
     metrics.total_variation: lambda c: metrics.total_variation(*planes(c)),
-    metrics.noise_band: lambda c: metrics.noise_band(
-        metrics.wasserstein, np.ones, c.x[:, 0], 2, repeats=20
-    ),
-}
-ELSEWHERE = {  # tests of their own hold the same for these
-    "Trainer": "test_training.py, and `run` here",
-    "Trainer.train": "test_training.py",
-    "Denoiser.extra_repr": "test_network.py",
-    "Trainer.state": "test_checkpoint.py",
-    "Trainer.load_state": "test_checkpoint.py",
-    "RunningMean": "test_training.py",
-    "RunningMean.update": "test_training.py",
-    "NoiseLoss": "its call is here",
-    "ExactDenoiser": "its call is here",
-    "DataDenoiser": "its call is here",
-    "Mixture": "its methods are here",
-    "Standardizer": "its methods are here",
-    "NoiseBand": "a tuple",
-    "Step": "a tuple",
-    "Guided": "its call is here",
-    "draw_weights": "Denoiser and VDenoiser here, and test_latent.py",
-    **dict.fromkeys(
-        ("save_denoiser", "load_denoiser", "save_trainer", "resume_trainer"), "test_checkpoint.py"
-    ),
+    NoiseSchedule: lambda c: NoiseSchedule(c.schedule.beta).to("cpu").sigma_posterior,
+    NoiseSchedule.at: lambda c: c.schedule.at(c.t, c.x),
+    sampling.ddim_chain: lambda c: list(sampling.ddim_chain(c.v, c.schedule, c.x, 2)),
+    Standardizer.fit: lambda c: Standardizer.fit(c.data).std,
+    Mixture.standardized: lambda c: c.mixture.standardized(c.scaler).diffused(0.5),
+    ExactDenoiser.marginal: lambda c: c.exact.marginal(c.one),
+    ExactDenoiser.posterior: lambda c: two_modes(c).posterior(0.1, c.one),
+    oracle.optimal_loss: lambda c: oracle.optimal_loss(two_modes(c), c.one),
+    oracle.excess_loss: lambda c: oracle.excess_loss(lambda x, t: x, two_modes(c), c.one),
 }
 
 
@@ -184,8 +142,8 @@ def last(states):
     return list(states)[-1][1]
 
 
-def one_column(mixture):
-    return mixture.mean[:, :1], mixture.std[:, :1]
+def two_modes(case):
+    return ExactDenoiser(lib.two_modes(), case.schedule)
 
 
 def planes(case):
@@ -196,26 +154,6 @@ def named(table):
     return pytest.mark.parametrize(
         "call", table.values(), ids=[function.__qualname__ for function in table]
     )
-
-
-def test_every_public_function_is_here():
-    here = {f.__qualname__ for table in (BY_ROW, DENSITIES, RANDOM, OTHERS) for f in table}
-    public = set()
-    modules = lib.data, lib.schedule, forward, lib.network, oracle, loss, sampling, metrics
-    for module in (*modules, lib.training, checkpoint):
-        for name, thing in vars(module).items():
-            if getattr(thing, "__module__", None) != module.__name__ or name.startswith("_"):
-                continue
-            if inspect.isfunction(thing):
-                public.add(name)
-            if inspect.isclass(thing):
-                public |= {name} | {
-                    f"{name}.{method}"
-                    for method, value in vars(thing).items()
-                    if inspect.isfunction(value) or isinstance(value, classmethod)
-                    if method == "__call__" or not method.startswith("_")
-                }
-    assert public - here == ELSEWHERE.keys()
 
 
 @named(BY_ROW | DENSITIES | OTHERS)

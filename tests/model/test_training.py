@@ -118,13 +118,6 @@ def test_one_label_is_that_of_every_row(label):
     assert layer.seen[1].unique().tolist() == [2]
 
 
-def test_a_step_makes_the_loss_of_a_schedule_small():
-    trainer, twin = make(), make()
-    rows = twin.data[0][torch.randint(50, (16,), generator=twin.generator)]
-    loss = twin.objective(twin.network, rows, generator=twin.generator)
-    assert next(trainer.run(steps=1)).loss == loss.item()
-
-
 def test_least_squares_by_a_loss_of_ones_own_reach_the_closed_form():
     """Without noise in y the mean over all rows is reached by each batch of them."""
     x = torch.randn(200, 3, generator=seeded())
@@ -160,16 +153,8 @@ def test_one_seed_gives_one_run_and_the_global_generator_is_left_alone():
 
 
 @pytest.mark.parametrize("average", [True, False])
-def test_two_runs_are_one_longer_run(average):
+def test_a_run_that_its_caller_leaves_can_be_continued(average):
     one, two = make(average=average), make(average=average)
-    list(one.run(steps=30))
-    list(two.run(steps=10))
-    list(two.run(steps=20))
-    assert same(one, two)
-
-
-def test_a_run_that_its_caller_leaves_can_be_continued():
-    one, two = make(), make()
     list(one.run(steps=7))
     for step in two.run(steps=100):
         if step.index == 3:
@@ -194,49 +179,6 @@ def test_a_budget_of_seconds_starts_steps_until_it_is_spent(monkeypatch):
 )
 def test_a_budget_that_is_spent_at_once_makes_no_step_or_one(budget, steps):
     assert len(list(make().run(**budget))) == steps
-
-
-def test_a_run_may_be_as_long_as_its_caller_likes():
-    assert next(make().run(steps=10**12)).index == 1
-    assert next(make().run(seconds=math.inf)).index == 1
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_training_is_done_in_the_precision_of_the_network(weighted):
-    network, seen = Denoiser(1, 20, 4, generator=seeded()).double(), []
-    network.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
-    weight = torch.ones(21) if weighted else None
-    x0 = torch.randn(50, 1, generator=seeded())
-    trainer = Trainer(network, x0, NoiseSchedule.linear(20), t_weight=weight, generator=seeded())
-    assert next(trainer.run(steps=1)).loss > 0
-    assert seen == [torch.float64]
-    assert {p.dtype for p in trainer.denoiser.parameters()} == {torch.float64}
-
-
-def test_a_trainer_leaves_its_data_and_what_made_them_alone():
-    encoder = torch.nn.Linear(3, 1)
-    x0 = encoder(torch.randn(5, 3, generator=seeded()))
-    kept = x0.detach().clone()
-    list(Trainer(Denoiser(1, 20, 4), x0, NoiseSchedule.linear(20)).run(steps=3))
-    assert torch.equal(x0, kept) and encoder.weight.grad is None
-
-
-def test_two_trainers_share_nothing():
-    one, other, alone = make(), make(generator=seeded(9)), make()
-    for _ in zip(one.run(steps=5), other.run(steps=5), strict=True):
-        pass
-    list(alone.run(steps=5))
-    assert same(one, alone)
-
-
-def test_whole_numbers_are_data_like_any_other():
-    x0 = torch.tensor([[0], [1], [2]], dtype=torch.uint8)
-    losses = []
-    for data in (x0, x0.double()):
-        network = Denoiser(1, 20, 4, generator=seeded())
-        trainer = Trainer(network, data, NoiseSchedule.linear(20), generator=seeded())
-        losses.append([step.loss for step in trainer.run(steps=3)])
-    assert losses[0] == losses[1]
 
 
 # ---- train: the same with a line of text ---------------------------------------------------------
@@ -266,29 +208,7 @@ def test_train_takes_seconds_and_goes_on_from_where_it_was(capsys):
     ]
 
 
-def test_train_keeps_what_an_error_left_and_says_so(capsys):
-    trainer = make(learning_rate=lambda k: 1 / 0 if k == 4 else 0.01)
-    with pytest.raises(ZeroDivisionError):
-        trainer.train(steps=9)
-    assert len(trainer.losses) == 3
-    assert "training: step 3, loss " in capsys.readouterr().out
-
-
 # ---- the rate and the average of the weights -----------------------------------------------------
-
-
-def test_the_rate_may_be_a_function_of_the_step():
-    asked = []
-    trainer = make(learning_rate=lambda index: asked.append(index) or 0.01 / index)
-    moved = []
-    for _ in range(2):
-        for _ in range(2):
-            before = weights(trainer.network)
-            list(trainer.run(steps=1))
-            moved.append((weights(trainer.network) - before).abs().max().item())
-    assert asked == [1, 2, 3, 4]
-    assert moved[0] == pytest.approx(0.01, rel=0.01)  # Adam's first step is the rate itself
-    assert moved[3] < 0.004
 
 
 def test_the_rate_given_is_the_rate_used():
@@ -322,21 +242,12 @@ def test_without_averaging_the_network_itself_is_the_denoiser():
 
 
 def test_what_a_network_counts_beside_its_weights_is_in_the_averaged_one():
-    class Normed(torch.nn.Module):
-        n_dim, n_steps = 1, 20
-
-        def __init__(self):
-            super().__init__()
-            self.norm, self.layer = torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 1)
-
-        def forward(self, xt, t):
-            return self.layer(self.norm(xt))
-
+    network = torch.nn.Sequential(torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 1))
     x0 = torch.randn(50, 1, generator=seeded())
-    trainer = Trainer(Normed(), x0, NoiseSchedule.linear(20), generator=seeded())
+    trainer = Trainer(network, x0, lambda net, x, generator: net(x).square().mean())
     list(trainer.run(steps=5))
-    ours, latest = (dict(net.named_buffers()) for net in (trainer.denoiser, trainer.network))
-    assert ours["norm.num_batches_tracked"] == 5
+    ours, latest = (dict(net.named_buffers()) for net in (trainer.denoiser, network))
+    assert ours["0.num_batches_tracked"] == 5
     assert all(torch.equal(ours[name], latest[name]) for name in ours)
 
 
