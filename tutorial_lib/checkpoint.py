@@ -26,7 +26,8 @@ def save_denoiser(path: FilePath, denoiser: Denoiser) -> None:
     """Write a `Denoiser` or a `VDenoiser`: its weights, and the arguments that make it anew.
 
     Raises OSError if the file cannot be written, ValueError for weights that are not finite or a
-    network that is not as its class makes it. A file that was there before then stays as it was.
+    network that is not as its class makes it, RuntimeError for weights that its class has not. A
+    file that was there before then stays as it was.
     """
     names = ("n_dim", "n_hidden", "frequencies", "n_classes", "n_steps")
     content = {"class": type(denoiser).__name__, "weights": denoiser.state_dict()}
@@ -37,6 +38,7 @@ def save_denoiser(path: FilePath, denoiser: Denoiser) -> None:
     anew = _made(content)
     if type(anew) is not type(denoiser) or repr(anew) != repr(denoiser):
         raise ValueError(f"denoiser must be as its class makes it, {anew}, got {denoiser}")
+    anew.load_state_dict(content["weights"], assign=True)  # if not here, it would fail on loading
     _write(path, content)
 
 

@@ -357,6 +357,13 @@ MODIFIED = {
 }
 
 
+def test_weights_that_its_class_has_not_are_not_saved(old):
+    network = VDenoiser(1, SCHEDULE, 20, generator=seeded())
+    network.gain = torch.nn.Parameter(torch.ones(1))
+    with pytest.raises(RuntimeError, match='Unexpected key.* "gain"'):
+        checkpoint.save_denoiser(old, network)
+
+
 @pytest.mark.parametrize("change", MODIFIED)
 def test_a_network_that_its_class_would_not_bring_back_is_not_saved(change, old):
     with pytest.raises(ValueError, match="denoiser must be as its class makes it"):
