@@ -130,9 +130,8 @@ def test_a_chain_yields_what_a_trajectory_collects_and_a_sample_is_its_end(draw,
     assert path.shape == (len(stops), 4, 2)
     g = seeded()
     start = torch.randn(4, 2, generator=g)
-    states = list(
-        chain(small, SEVEN, start, **({"generator": g} if chain is reverse_chain else {}))
-    )
+    chance = {"generator": g} if chain is reverse_chain else {}
+    states = list(chain(small, SEVEN, start, **chance))
     assert [t for t, _ in states] == stops and states[0][1] is start
     assert torch.equal(torch.stack([x for _, x in states]).flip(0), path)
     assert torch.equal(draw(small, SEVEN, 4, generator=seeded()), path[0])
