@@ -12,6 +12,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -87,17 +88,6 @@ def test_a_resumed_run_equals_one_that_was_never_stopped(
     assert same(second, whole) and everything(second) == everything(whole)
 
 
-def test_a_run_whose_weights_have_gone_wrong_is_put_back(tmp_path):
-    trainer = make()
-    list(trainer.run(steps=2))
-    checkpoint.save_trainer(tmp_path / "run.pt", trainer)
-    before = everything(trainer)
-    trainer.network.layers[0].weight.data.fill_(torch.nan)
-    trainer.losses.clear()
-    checkpoint.resume_trainer(tmp_path / "run.pt", trainer)
-    assert everything(trainer) == before
-
-
 # ---- damaged, foreign and hostile files ----------------------------------------------------------
 
 
@@ -166,52 +156,36 @@ def forged(content: bytes, change) -> bytes:
     return new.getvalue()
 
 
-WEIGHT = "layers.0.weight"
-FORGED = {
-    "another class": ("denoiser", lambda c: c.update({"class": "Module"})),
-    "a weight missing": ("denoiser", lambda c: c["weights"].pop(WEIGHT)),
-    "a weight too many": ("denoiser", lambda c: c["weights"].update(more=torch.ones(1))),
-    "a weight of another shape": (
-        "denoiser",
-        lambda c: c["weights"].update({WEIGHT: c["weights"][WEIGHT][:2].clone()}),
-    ),
-    "a width of a million": ("denoiser", lambda c: c["arguments"].update(n_hidden=10**6)),
-    "one more argument": ("denoiser", lambda c: c["arguments"].update(forward="os.system")),
-    "arguments that are a list": ("denoiser", lambda c: c.update(arguments=[1, 2])),
-    "a schedule that is none": ("denoiser", lambda c: c.update(beta=torch.tensor([0, 2, 0.1]))),
-    "no losses": ("trainer", lambda c: c["state"].pop("losses")),
-    "no state at all": ("trainer", lambda c: c.pop("state")),
-    "a generator's state of zeros": ("trainer", lambda c: c["state"]["generator"].zero_()),
-    "weights of another run": ("trainer", lambda c: c["state"]["network"].pop(WEIGHT)),
-    "moments of another run": ("trainer", lambda c: c["state"]["optimizer"].pop("state")),
-    "a network of another run": ("trainer", lambda c: c["run"].pop("network")),
+FITS_NOTHING = {
+    "denoiser": [
+        lambda c: c.update({"class": "Module"}),
+        lambda c: c["weights"].pop("layers.0.bias"),
+        lambda c: c["weights"].update(more=torch.ones(1)),
+        lambda c: c["weights"].update({"layers.0.bias": torch.ones(2)}),
+        lambda c: c["arguments"].update(n_hidden=10**6),  # 4 TB of weights, if they were made
+        lambda c: c["arguments"].update(forward="os.system"),
+        lambda c: c.update(beta=torch.tensor([0, 2, 0.1])),
+    ],
+    "trainer": [
+        lambda c: c.pop("state"),
+        lambda c: c["state"].pop("losses"),
+        lambda c: c["state"]["generator"].zero_(),
+        lambda c: c["state"]["network"].pop("layers.0.bias"),
+        lambda c: c["state"]["optimizer"].pop("state"),
+        lambda c: c["run"].pop("network"),
+    ],
 }
-
-
-@pytest.mark.parametrize("fault", FORGED)
-def test_a_file_that_fits_nothing_is_refused(fault, files, trainer, tmp_path):
-    kind, change = FORGED[fault]
-    assert opened(kind, tmp_path / "forged", forged(files[kind], change), trainer)
-
-
-FOREIGN = {
-    "nothing": b"",
-    "zeros": bytes(100),
-    "noise": random.Random(0).randbytes(5000),
-    "text": b"weights: [1, 2, 3]\n" * 9,
-    "a pickle": pickle.dumps({"class": "Denoiser"}),
-}
+FOREIGN = [b"", bytes(100), random.Random(0).randbytes(5000), b"text", pickle.dumps({"class": "D"})]
 
 
 @both
-@pytest.mark.parametrize("fault", FOREIGN)
-def test_a_foreign_file_is_refused(fault, kind, trainer, tmp_path):
-    assert "no checkpoint" in opened(kind, tmp_path / "foreign", FOREIGN[fault], trainer)
-
-
-def test_the_two_kinds_of_file_are_not_taken_for_each_other(files, trainer, tmp_path):
-    assert opened("denoiser", tmp_path / "a", files["trainer"], trainer)
-    assert opened("trainer", tmp_path / "b", files["denoiser"], trainer)
+def test_a_file_that_fits_nothing_is_refused(kind, files, trainer, tmp_path):
+    for change in FITS_NOTHING[kind]:
+        assert opened(kind, tmp_path / "forged", forged(files[kind], change), trainer)
+    for content in FOREIGN:
+        assert "no checkpoint" in opened(kind, tmp_path / "foreign", content, trainer)
+    other = files["trainer" if kind == "denoiser" else "denoiser"]
+    assert opened(kind, tmp_path / "other", other, trainer)
 
 
 class Evil:
@@ -225,7 +199,7 @@ class Evil:
 
 
 class Custom:
-    """Pickled, it is a class of one's own, whose state is set by code of its own."""
+    """A class of one's own, whose code runs when a pickle of it is read."""
 
     def __init__(self, path):
         self.path = path
@@ -281,10 +255,6 @@ def test_a_run_of_another_training_is_refused(name, tmp_path):
 # ---- what cannot be written leaves the old file --------------------------------------------------
 
 
-def throw(error: BaseException):
-    raise error
-
-
 @pytest.fixture
 def old(tmp_path) -> Path:
     """A file from earlier, which a failed attempt to write leaves as it was."""
@@ -325,49 +295,38 @@ def test_a_folder_that_is_read_only_is_reported(old, trainer):
 def test_an_error_or_an_interrupt_while_writing_is_passed_on(
     call, error, old, trainer, monkeypatch
 ):
-    monkeypatch.setattr(os, call, lambda *_: throw(error))
+    monkeypatch.setattr(os, call, Mock(side_effect=error))
     with pytest.raises(type(error)):
         checkpoint.save_trainer(old, trainer)
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_a_network_gone_wrong_does_not_replace_a_good_one(value, old):
+def test_a_network_gone_wrong_does_not_replace_a_good_one(old):
     run = make()
-    run.network.layers[2].bias.data[1] = value
+    run.network.layers[2].bias.data[1] = torch.nan
     for call, what in ((checkpoint.save_denoiser, run.network), (checkpoint.save_trainer, run)):
         with pytest.raises(ValueError, match=r"layers\.2\.bias must be finite, got 1"):
             call(old, what)
 
 
 class Other(Denoiser):
-    pass
+    """A class that the loader does not know."""
 
 
-def modified(change) -> VDenoiser:
-    network = VDenoiser(1, SCHEDULE, 20, generator=seeded())
-    change(network)
-    return network
+MODIFIED = [
+    lambda network: network.layers.__setitem__(1, torch.nn.SiLU()),
+    lambda network: network.layers.append(torch.nn.Dropout(0.1)),
+    lambda network: setattr(network.layers[2], "bias", None),
+    lambda network: setattr(network, "gain", torch.nn.Parameter(torch.ones(1))),
+    lambda network: setattr(network, "__class__", Other),
+]
 
 
-MODIFIED = {
-    "a class of one's own": Other(1, 20, 4),
-    "another activation": modified(lambda n: n.layers.__setitem__(1, torch.nn.SiLU())),
-    "a layer more": modified(lambda n: n.layers.append(torch.nn.Dropout(0.1))),
-    "no bias": modified(lambda n: setattr(n.layers[2], "bias", None)),
-}
-
-
-def test_weights_that_its_class_has_not_are_not_saved(old):
-    network = VDenoiser(1, SCHEDULE, 20, generator=seeded())
-    network.gain = torch.nn.Parameter(torch.ones(1))
-    with pytest.raises(RuntimeError, match='Unexpected key.* "gain"'):
+@pytest.mark.parametrize("modify", MODIFIED)
+def test_a_network_that_its_class_would_not_bring_back_is_not_saved(modify, old):
+    network = Denoiser(1, 20, 4)
+    modify(network)
+    with pytest.raises((ValueError, RuntimeError), match=r"as its class makes it|Unexpected key"):
         checkpoint.save_denoiser(old, network)
-
-
-@pytest.mark.parametrize("change", MODIFIED)
-def test_a_network_that_its_class_would_not_bring_back_is_not_saved(change, old):
-    with pytest.raises(ValueError, match="denoiser must be as its class makes it"):
-        checkpoint.save_denoiser(old, MODIFIED[change])
 
 
 WRITER = """

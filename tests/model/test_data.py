@@ -9,7 +9,6 @@ from chance import assert_law, assert_mean, assert_shares, mixture_cdf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
-from trainers import seeded
 
 from tutorial_lib import (
     Mixture,
@@ -33,15 +32,6 @@ def test_gaussian_mixture_has_the_law_of_its_two_modes(options, weight, std, gen
     low, high = stats.norm(-0.5, std).cdf, stats.norm(0.5, std).cdf
     x = gaussian_mixture(N, **dict(zip(("weight", "std"), options)), generator=generator)
     assert_law(x, lambda x: weight * low(x) + (1 - weight) * high(x))
-
-
-@pytest.mark.parametrize("draw, n_dim", [(gaussian_mixture, 1), (ramp, 1), (spiral, 2)])
-def test_samples_are_float32_columns_that_a_generator_reproduces(draw, n_dim):
-    state = torch.get_rng_state()
-    one, two = (draw(17, generator=seeded(3)) for _ in range(2))
-    assert one.shape == (17, n_dim) and one.dtype == torch.float32
-    assert torch.equal(one, two)
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(
@@ -90,13 +80,6 @@ def test_a_spiral_lattice_is_nearer_to_the_spiral_than_any_sample(n, generator):
     assert total_variation(spiral_lattice(n), fine, limit=1.1) < 0.5 * nearest
     shadows = [sliced_wasserstein(x, fine[:50_000], n_directions=4) for x in samples]
     assert sliced_wasserstein(spiral_lattice(n), fine[:50_000], n_directions=4) < min(shadows)
-
-
-def test_a_spiral_lattice_has_the_spirals_support_and_is_always_the_same():
-    x = spiral_lattice(5000)
-    assert x.shape == (5000, 2) and x.dtype == torch.float32
-    assert torch.equal(x, spiral_lattice(5000))
-    assert (spiral_density(x) > 0).float().mean() > 0.999  # the rim itself may round to either side
 
 
 # ---- mixtures of Gaussians -----------------------------------------------------------------------
@@ -152,12 +135,6 @@ def test_quantiles_of_components_of_very_different_widths():
     assert float((x.abs() < 1).double().mean()) == pytest.approx(share, abs=3e-4)
 
 
-def test_each_of_many_components_is_drawn_with_its_weight(generator):
-    weight, mean = torch.tensor([0.1, 0.4, 0.2, 0.3]), torch.tensor([[0.0], [10], [20], [30]])
-    x = Mixture(weight, mean, torch.ones(4, 1)).sample(N, generator=generator)
-    assert_shares((x / 10).round().flatten().int().bincount(), weight)
-
-
 def test_a_component_of_weight_0_is_never_drawn(monkeypatch, generator):
     """Also where the others sum to a little less than 1."""
     mixture = Mixture([0.9999991, 0.0], [[0.0], [9.0]], [[0.1], [0.1]])
@@ -178,32 +155,25 @@ ROW, NAN, INF = torch.zeros(2), math.nan, math.inf
     "message, call",
     [
         ("x must be finite, got 1", lambda: Standardizer.fit(torch.tensor([[1.0], [NAN], [2.0]]))),
-        ("x must be finite, got 1", lambda: Standardizer.fit(torch.tensor([[1.0], [INF], [2.0]]))),
         ("must be finite", lambda: Standardizer.fit(torch.tensor([[3e38], [2e38]]))),
         ("every column of x must vary", lambda: Standardizer.fit(torch.tensor([[1.0, 2], [1, 3]]))),
-        ("every column of x must vary", lambda: Standardizer.fit(torch.ones(1, 2))),
         # The mean of these is rounded, so that their standard deviation is not 0.
         ("every column of x must vary", lambda: Standardizer.fit(torch.full((1000, 1), 123.456))),
         (r"x must have shape \(n, n_dim\), got", lambda: Standardizer.fit(torch.zeros(5))),
-        (r"x must have shape \(n, n_dim\), got", lambda: Standardizer.fit(torch.zeros(5, 2, 1))),
         ("std must be positive, got", lambda: Standardizer(ROW, torch.tensor([1.0, 0.0]))),
         ("std must be positive, got", lambda: Standardizer(ROW, torch.tensor([1.0, -1.0]))),
         ("must be finite", lambda: Standardizer(ROW, torch.tensor([1.0, INF]))),
-        ("must be finite", lambda: Standardizer(ROW / 0, torch.ones(2))),
         ("mean and std must have the same shape", lambda: Standardizer(ROW, torch.ones(1))),
         (r"mean must have shape \(n_dim,\)", lambda: Standardizer(ROW[None], ROW[None] + 1)),
         (r"x must have shape \(n, 2\), got", lambda: SCALER.transform(torch.zeros(5, 1))),
-        (r"x must have shape \(n, 2\), got", lambda: SCALER.transform(torch.zeros(2))),
         (r"z must have shape \(n, 2\), got", lambda: SCALER.inverse(torch.zeros(5, 1))),
         ("same shape", lambda: two_modes().standardized(SCALER)),
         (r"x must have shape \(n, 1\), got", lambda: ramp_density(torch.zeros(5, 2))),
         (r"x must have shape \(n, 2\), got", lambda: spiral_density(torch.zeros(5, 1))),
         (r"x must have shape \(n, 1\), got", lambda: two_modes().density(torch.zeros(5))),
-        (r"alpha_bar must lie in 0\.\.1, got -0\.1", lambda: two_modes().diffused(-0.1)),
         (r"alpha_bar must lie in 0\.\.1, got 1\.5", lambda: two_modes().diffused(1.5)),
         (r"alpha_bar must lie in 0\.\.1, got nan", lambda: two_modes().diffused(NAN)),
         ("weight >= 0", lambda: gaussian_mixture(5, weight=-0.1)),
-        ("weight >= 0", lambda: gaussian_mixture(5, weight=1.1)),
         ("weight must be finite", lambda: gaussian_mixture(5, weight=NAN)),
         ("std must be positive", lambda: gaussian_mixture(5, std=-1)),
         (
@@ -226,7 +196,6 @@ def test_what_would_come_out_wrong_is_refused(message, call):
         ([1.0], [[0.0], [1.0]], [[1.0], [1.0]], "weight and mean must have the same shape"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0]], "mean and std must have the same shape"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [0.0]], "std must be positive"),
-        ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [-1.0]], "std must be positive"),
         ([0.5, 0.5], [[0.0], [1.0]], [[1.0], [NAN]], "std must be finite"),
         ([0.5, 0.5], [[0.0], [INF]], [[1.0], [1.0]], "mean must be finite"),
     ],

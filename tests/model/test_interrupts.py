@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,15 @@ def test_the_handler_in_force_decides_what_an_interrupt_does():
     except KeyboardInterrupt:
         pytest.fail("a KeyboardInterrupt that nobody raised")  # it would stop pytest itself
     assert received == [1] and len(trainer.losses) == 3
+
+
+def test_it_trains_in_another_thread_too():
+    trainer, undisturbed = make(), make()
+    thread = threading.Thread(target=lambda: list(trainer.run(steps=3)))
+    thread.start()
+    thread.join()
+    list(undisturbed.run(steps=3))
+    assert same(trainer, undisturbed)
 
 
 def test_an_interrupt_is_not_lost_to_an_error_in_the_same_step():

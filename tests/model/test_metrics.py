@@ -55,16 +55,6 @@ def test_the_band_of_a_mean_is_that_of_the_normal_law():
         assert abs(value - law.ppf(share)) < 5 * error
 
 
-def test_draw_is_asked_for_n_points_repeats_times():
-    asked = []
-    band = noise_band(
-        lambda x, y: x + y, lambda n: asked.append(n) or len(asked), 100, 7, repeats=20
-    )
-    assert asked == [7] * 20
-    assert band.distances.tolist() == list(range(101, 121))
-    assert (band.median, band.upper) == (110.5, pytest.approx(119.05))
-
-
 def test_of_honest_samples_19_in_20_lie_inside_the_band_and_shifted_ones_outside(
     mixture, generator
 ):

@@ -15,7 +15,6 @@ from tutorial_lib import (
     Denoiser,
     ExactDenoiser,
     Mixture,
-    NoiseSchedule,
     Standardizer,
     Trainer,
     VDenoiser,
@@ -115,22 +114,6 @@ RANDOM = {
     NoiseLoss.draw: lambda c, g: NoiseLoss(c.schedule).draw(c.x, g)[1],
     NoiseLoss.__call__: lambda c, g: NoiseLoss(c.schedule)(c.plain, c.x, generator=g).detach(),
 }
-# The rest.
-OTHERS = {
-    metrics.frechet_distance: lambda c: metrics.frechet_distance(c.data, 2 * c.data),
-    metrics.wasserstein: lambda c: metrics.wasserstein(c.x[:, 0], c.y[:, 0]),
-    metrics.sliced_wasserstein: lambda c: metrics.sliced_wasserstein(*planes(c), n_directions=3),
-    metrics.total_variation: lambda c: metrics.total_variation(*planes(c)),
-    NoiseSchedule: lambda c: NoiseSchedule(c.schedule.beta).to("cpu").sigma_posterior,
-    NoiseSchedule.at: lambda c: c.schedule.at(c.t, c.x),
-    sampling.ddim_chain: lambda c: list(sampling.ddim_chain(c.v, c.schedule, c.x, 2)),
-    Standardizer.fit: lambda c: Standardizer.fit(c.data).std,
-    Mixture.standardized: lambda c: c.mixture.standardized(c.scaler).diffused(0.5),
-    ExactDenoiser.marginal: lambda c: c.exact.marginal(c.one),
-    ExactDenoiser.posterior: lambda c: two_modes(c).posterior(0.1, c.one),
-    oracle.optimal_loss: lambda c: oracle.optimal_loss(two_modes(c), c.one),
-    oracle.excess_loss: lambda c: oracle.excess_loss(lambda x, t: x, two_modes(c), c.one),
-}
 
 
 def trained(case, generator):
@@ -142,21 +125,13 @@ def last(states):
     return list(states)[-1][1]
 
 
-def two_modes(case):
-    return ExactDenoiser(lib.two_modes(), case.schedule)
-
-
-def planes(case):
-    return torch.cat([case.x, case.y], 1)[:, :2], torch.cat([case.y, case.z], 1)[:, :2]
-
-
 def named(table):
     return pytest.mark.parametrize(
         "call", table.values(), ids=[function.__qualname__ for function in table]
     )
 
 
-@named(BY_ROW | DENSITIES | OTHERS)
+@named(BY_ROW | DENSITIES)
 @given(case=CASES)
 def test_arguments_and_global_random_numbers_are_left_alone(call, case):
     before = case.tensors()

@@ -194,15 +194,22 @@ def test_a_prediction_of_another_shape_is_refused(draw):
         draw(lambda xt, t: xt[:, 0], SEVEN, 3, n_dim=1)
 
 
-@pytest.mark.parametrize("shape", [(7,), (1,), (8, 1), ()])
-def test_sigma_must_have_an_entry_for_each_t(shape):
-    with pytest.raises(ValueError, match="sigma and beta must have the same shape, got"):
-        sample(shrink, SEVEN, 3, n_dim=1, sigma=torch.zeros(shape))
+SHAPES = "sigma and beta must have the same shape, got"
 
 
-def test_sigma_must_be_finite():
-    with pytest.raises(ValueError, match="sigma must be finite, got 8 NaN"):
-        sample(shrink, SEVEN, 3, n_dim=1, sigma=SEVEN.sigma * float("nan"))
+@pytest.mark.parametrize(
+    "sigma, message",
+    [
+        (torch.zeros(7), SHAPES),
+        (torch.zeros(1), SHAPES),
+        (torch.zeros(8, 1), SHAPES),
+        (0.1, SHAPES),
+        (SEVEN.sigma / 0, "sigma must be finite, got 8"),
+    ],
+)
+def test_sigma_is_a_number_for_each_t(sigma, message):
+    with pytest.raises(ValueError, match=message):
+        sample(shrink, SEVEN, 3, n_dim=1, sigma=sigma)
 
 
 @pytest.mark.parametrize("n_steps", [0, 8])

@@ -31,17 +31,13 @@ def drawn(n: int, n_steps: int = 7, t_weight=None, seed: int = 0):
     return loss.draw(torch.zeros(n, 1), seeded(seed))
 
 
-def test_t_is_drawn_evenly_from_1_to_T():
-    t, _ = drawn(70_000)
-    assert t.dtype == torch.int64 and t.unique().tolist() == [1, 2, 3, 4, 5, 6, 7]
-    assert_shares(t.bincount()[1:], torch.ones(7))
-
-
-def test_t_is_drawn_as_often_as_its_weight_says():
-    weight = torch.tensor([9.0, 1.0, 0.0, 3.0, 0.5])  # entry 0 is clean data: never drawn
-    t, _ = drawn(70_000, 4, weight)
-    assert t.dtype == torch.int64 and t.unique().tolist() == [1, 3, 4]
-    assert_shares(t.bincount()[1:], weight[1:])
+@pytest.mark.parametrize(
+    "t_weight, shares", [(None, [1, 1, 1, 1]), ([9.0, 1, 0, 3, 0.5], [1, 0, 3, 0.5])]
+)
+def test_t_is_drawn_evenly_from_1_to_T_or_as_often_as_its_weight_says(t_weight, shares):
+    t, _ = drawn(70_000, 4, t_weight)  # 0 is clean data: never drawn
+    assert t.dtype == torch.int64 and t.min() == 1
+    assert_shares(t.bincount(minlength=5)[1:], shares)
 
 
 def test_every_batch_holds_each_t_as_often_as_its_weight_says_give_or_take_one():
@@ -57,11 +53,6 @@ def test_every_batch_holds_each_t_as_often_as_its_weight_says_give_or_take_one()
 def test_even_the_extreme_random_numbers_give_a_t_that_has_weight(u, end, t, n, monkeypatch):
     monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), u))
     assert drawn(n, 7, torch.tensor([1.0, 0, 0, 1, 1, 1, 1, 0]))[0][end] == t
-
-
-def test_weights_near_the_largest_number_are_weights_like_others():
-    t, _ = drawn(1000, 20, torch.full((21,), 1e308, dtype=torch.float64))
-    assert t.unique().tolist() == list(range(1, 21))
 
 
 def test_the_noise_is_standard_normal_and_knows_nothing_of_t():
@@ -141,15 +132,6 @@ def test_steps_are_counted_from_1_over_the_trainers_life():
     first, second = list(trainer.run(steps=3)), list(trainer.run(steps=2))
     assert [step.index for step in first + second] == [1, 2, 3, 4, 5]
     assert [step.loss for step in first + second] == trainer.losses
-
-
-def test_one_seed_gives_one_run_and_the_global_generator_is_left_alone():
-    state = torch.get_rng_state()
-    one, two, other = make(), make(), make(generator=seeded(4))
-    for trainer in (one, two, other):
-        list(trainer.run(steps=5))
-    assert same(one, two) and not same(one, other)
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("average", [True, False])
@@ -316,12 +298,10 @@ ANY, OTHER = {}, NoiseSchedule.linear(20, beta_max=0.3)
     "network, x0, objective, option, error, message",
     [
         (Denoiser(1, 20, 4), X0 + math.nan, SHORT, ANY, ValueError, "x0 must be finite, got 5"),
-        (Denoiser(1, 20, 4), X0 / 0 + math.inf, SHORT, ANY, ValueError, "x0 must be finite"),
         (Denoiser(1, 20, 4), X0.double() + 1e300, SHORT, ANY, ValueError, "x0 must be finite"),
         (Denoiser(1, 21, 4), X0, SHORT, ANY, ValueError, "schedule must be .* of 21 steps; got"),
         (VDenoiser(1, OTHER, 4), X0, SHORT, ANY, ValueError, "schedule must be the denoiser's"),
         (Denoiser(1, 20, 4).half(), X0, SHORT, ANY, TypeError, "float32 or float64, got .*float16"),
-        (Denoiser(1, 20, 4).bfloat16(), X0, SHORT, ANY, TypeError, "float64, got .*bfloat16"),
         (
             torch.nn.Linear(1, 1),
             X0,
