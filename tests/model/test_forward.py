@@ -33,16 +33,6 @@ def test_t_0_returns_clean_data(schedule, generator):
     assert torch.equal(diffuse(schedule, x0, 0, eps), x0)
 
 
-@pytest.mark.parametrize("function", [diffuse, diffuse_step, predict_x0, predict_eps])
-def test_int_and_tensor_t_agree(function, schedule, generator):
-    x, eps = torch.randn(2, 4, 2, generator=generator)
-    t = [1, 200, 3, 77]
-    rows = function(schedule, x, torch.tensor(t), eps)
-    for i, one in enumerate(t):
-        assert torch.equal(function(schedule, x[[i]], one, eps[[i]]), rows[[i]])
-        assert torch.equal(function(schedule, x[[i]], torch.tensor(one), eps[[i]]), rows[[i]])
-
-
 # ---- what is refused -----------------------------------------------------------------------------
 
 

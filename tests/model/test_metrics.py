@@ -96,11 +96,6 @@ def test_frechet_distance_of_known_gaussians():
     assert math.isclose(frechet_distance(centred, 3 * centred), 4 * spread, rel_tol=1e-4)
 
 
-def test_frechet_distance_of_two_points_each_in_any_form():
-    x, y = [[0.0], [2.0]], torch.tensor([[1], [3]], dtype=torch.int8)  # one variance, means 1 apart
-    assert frechet_distance(x, y) == pytest.approx(1)
-
-
 def test_frechet_distance_is_never_below_0():
     x = torch.randn(50, 20, generator=seeded())
     assert all(frechet_distance(scale * x, scale * x) >= 0 for scale in (0.1, 1.0, 7.0, 1e3))

@@ -101,14 +101,6 @@ def test_a_v_of_zero_is_exact_for_a_gaussian_cloud(t):
     assert torch.allclose(denoiser(xt, t), ExactDenoiser(cloud, schedule)(xt, t), atol=1e-5)
 
 
-def test_the_v_network_has_the_weights_of_the_plain_one_and_nothing_to_save_beside_them():
-    plain = Denoiser(2, 200, 8, frequencies=(1, 2), generator=seeded(3))
-    other = VDenoiser(2, NoiseSchedule.linear(), 8, frequencies=(1, 2), generator=seeded(3))
-    assert other.n_steps == 200
-    assert other.state_dict().keys() == plain.state_dict().keys()
-    assert all(map(torch.equal, plain.parameters(), other.parameters()))
-
-
 @given(st.integers(1, 200))
 def test_the_v_network_sees_a_quarter_of_the_log_of_noise_over_signal(t):
     schedule = NoiseSchedule.linear()
