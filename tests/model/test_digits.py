@@ -48,7 +48,8 @@ def test_take_gives_the_first_of_each_class():
     assert both.take(2).label.tolist() == sorted(label.tolist())
 
 
-def test_take_refuses_more_than_there_are():
+@pytest.mark.parametrize("n", [3, -1])
+def test_take_refuses_more_than_there_are(n):
     label = torch.tensor([*range(10), *range(10)])
-    with pytest.raises(ValueError, match="n must be at most 2, the smallest class, got 3"):
-        Digits(torch.zeros(20, 784), label).take(3)
+    with pytest.raises(ValueError, match=rf"n must lie in 0\.\.2, the smallest class, got {n}"):
+        Digits(torch.zeros(20, 784), label).take(n)
