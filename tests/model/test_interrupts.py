@@ -83,19 +83,6 @@ def test_it_trains_in_another_thread_too():
     assert same(trainer, undisturbed)
 
 
-def test_an_interrupt_is_not_lost_to_an_error_in_the_same_step():
-    trainer = make()
-
-    def both(*_):
-        signal.raise_signal(signal.SIGINT)
-        raise ZeroDivisionError
-
-    trainer.network.register_forward_pre_hook(both)
-    with pytest.raises(KeyboardInterrupt) as caught:
-        list(trainer.run(steps=1))
-    assert isinstance(caught.value.__context__, ZeroDivisionError)
-
-
 # Each SIGINT is sent to the process by another thread, some random time after training went on.
 INTERRUPTED = """
 import json, os, random, signal, sys, threading, time

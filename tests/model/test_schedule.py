@@ -49,10 +49,6 @@ def test_defaults_are_those_of_the_series(schedule):
     )
 
 
-def test_less_than_one_percent_of_the_variance_is_left_from_step_95_on(schedule):
-    assert schedule.alpha_bar[94] > 0.01 > schedule.alpha_bar[95]
-
-
 NOT_FROM_0_TO_1 = r"beta must be 0, then T >= 2 values between 0 and 1, got"
 
 
