@@ -3,40 +3,24 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutorial_lib"
-LAYERS = {
-    "_arguments": -2,  # checks of what callers pass in, used by all
-    "_random": -1,  # draws on the right device
-    "palette": -1,  # the colours of all figures
-    "data": 0,
-    "digits": 0,
-    "schedule": 0,
-    "forward": 1,
-    "network": 1,
-    "oracle": 1,
-    "training": 2,
-    "sampling": 2,
-    "metrics": 2,
-    "latent": 2,
-    "checkpoint": 2,
-    "plotting": 3,
-    "scrubber": 3,
-    "checks": 3,
-}
-# (importer, imported): why an import within one layer is right
-SAME_LAYER = {
-    (
-        "network",
-        "forward",
-    ): "a network that predicts v turns it into eps with the schedule's values",
-    ("checkpoint", "training"): "it saves a training run and goes on from it",
-    ("latent", "metrics"): "the judge of digits reports two of its distances",
-    ("oracle", "forward"): "the exact denoiser converts between eps and x0 with forward's formulas",
-}
+# From the bottom up. A module imports from the rows above its own, and from none of its own row.
+ROWS = [
+    "_silent _random _interrupts palette",
+    "schedule data digits",
+    "forward",
+    "network oracle loss",
+    "training sampling metrics",
+    "latent checkpoint",
+    "plotting scrubber checks",
+]
+LAYERS = {module: height for height, row in enumerate(ROWS) for module in row.split()}
+ALONE = {"plotting": {"palette"}, "scrubber": {"palette"}}  # all that these may import
 DRAWING = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
 
 
@@ -45,7 +29,12 @@ def module_of(path: Path) -> str:
 
 
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if module_of(path) != "__init__"]
-NUMERICAL = [path for path in FILES if LAYERS.get(module_of(path), 3) < 3]
+NUMERICAL = [path for path in FILES if LAYERS.get(module_of(path), 0) < LAYERS["plotting"]]
+FOLDERS = sorted({path.parent for path in FILES} - {PACKAGE})
+
+
+def named(paths):
+    return pytest.mark.parametrize("path", paths, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
 def imports(path: Path) -> set[str]:
@@ -58,8 +47,8 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             base = [*base, *(node.module.split(".") if node.module else [])]
-            if base == ["tutorial_lib"]:  # `from tutorial_lib import data` names a module
-                names |= {f"tutorial_lib.{alias.name}" for alias in node.names}
+            if PACKAGE.joinpath(*base[1:]).is_dir() and base[0] == "tutorial_lib":
+                names |= {".".join([*base, alias.name]) for alias in node.names}  # from folder
             else:
                 names.add(".".join(base))
     return names
@@ -72,25 +61,33 @@ def siblings(path: Path) -> set[str]:
 
 
 def test_every_module_has_a_layer():
-    assert {module_of(path) for path in FILES} <= LAYERS.keys()
+    assert {module_of(path) for path in FILES} == LAYERS.keys()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@named(FILES)
 def test_imports_point_down(path):
     module = module_of(path)
     for other in siblings(path):
         assert other in LAYERS, f"{module} imports {other or 'the package itself'}: name a module"
-        allowed = LAYERS[other] < LAYERS[module] or (module, other) in SAME_LAYER
-        assert allowed, f"{module} (layer {LAYERS[module]}) imports {other} ({LAYERS[other]})"
+        assert LAYERS[other] < LAYERS[module], f"{module} imports {other}, which is not below it"
+    assert siblings(path) <= ALONE.get(module, LAYERS.keys())
 
 
-@pytest.mark.parametrize("path", NUMERICAL, ids=lambda path: str(path.relative_to(PACKAGE)))
+@named(FOLDERS)
+def test_files_of_one_folder_do_not_import_in_circles(path):
+    """Nor by way of the folder's `__init__`, which stands for every name that is no file."""
+    prefix = ".".join(["tutorial_lib", *path.relative_to(PACKAGE).parts]) + "."
+    files = {file.stem: imports(file) for file in path.glob("*.py")}
+    graph = {}
+    for stem, names in files.items():
+        inside = {name.removeprefix(prefix).split(".")[0] for name in names if prefix in name}
+        graph[stem] = {name if name in files else "__init__" for name in inside}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which tells the circle
+
+
+@named(NUMERICAL)
 def test_numerical_layers_draw_nothing(path):
     assert not {name.split(".")[0] for name in imports(path)} & DRAWING
-
-
-def test_plotting_takes_nothing_but_the_colours():
-    assert siblings(PACKAGE / "plotting.py") == {"palette"}
 
 
 def test_importing_the_package_stays_light():

@@ -36,6 +36,7 @@ def save_denoiser(path: FilePath, denoiser: Denoiser) -> None:
     known = type(denoiser) in CLASSES.values()
     if not known or repr(_made(content)) != repr(denoiser):
         raise ValueError(f"denoiser must be as its class makes it, got {denoiser}")
+    _made(content).load_state_dict(content["weights"], assign=True)  # as it will be loaded
     _write(path, content)
 
 

@@ -26,10 +26,11 @@ class Digits(NamedTuple):
 
         Raises ValueError where a class has fewer.
         """
-        rows = [(self.label == k).nonzero()[:n, 0] for k in range(N_CLASSES)]
-        if (fewest := min(map(len, rows))) < n:
-            raise ValueError(f"n must be at most {fewest}, the smallest class, got {n}")
-        rows = torch.cat(rows)
+        rows = [(self.label == k).nonzero()[:, 0] for k in range(N_CLASSES)]
+        fewest = min(map(len, rows))
+        if not 0 <= n <= fewest:
+            raise ValueError(f"n must lie in 0..{fewest}, the smallest class, got {n}")
+        rows = torch.cat([of_class[:n] for of_class in rows])
         return Digits(self.image[rows], self.label[rows])
 
 

@@ -11,12 +11,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def make(n_steps: int = 20, n_hidden: int = 8, **options) -> Trainer:
+def make(n_steps: int = 20, n_hidden: int = 8, *, schedule=None, **options) -> Trainer:
     """A small trainer; the same one each time."""
     x0 = torch.randn(50, 1, generator=seeded(1))
-    denoiser = Denoiser(1, n_steps, n_hidden, generator=seeded(2))
+    schedule = schedule or NoiseSchedule.linear(n_steps)
+    denoiser = Denoiser(1, schedule.n_steps, n_hidden, generator=seeded(2))
     options = {"batch_size": 16, "generator": seeded(3)} | options
-    return Trainer(denoiser, x0, NoiseSchedule.linear(n_steps), **options)
+    return Trainer(denoiser, x0, schedule, **options)
 
 
 def weights(module: torch.nn.Module) -> torch.Tensor:

@@ -1,6 +1,18 @@
 """Checkpoints: what was saved comes back bit for bit, and a file is whole or changes nothing."""
 
+import io
+import json
+import os
+import pickle
+import random
+import resource
+import struct
+import subprocess
+import sys
+import time
+import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,11 +25,35 @@ from tutorial_lib import Denoiser, NoiseSchedule, Trainer, VDenoiser, checkpoint
 
 SCHEDULE = NoiseSchedule.linear(20)
 MAKERS = {
-    "plain": lambda: Denoiser(1, 9, 4, generator=seeded()),
-    "waves": lambda: Denoiser(2, 7, 3, frequencies=(1, 2.5), generator=seeded()),
+    "plain": lambda: Denoiser(1, 20, 4, generator=seeded()),
+    "waves": lambda: Denoiser(2, 20, 3, frequencies=2.5 ** np.arange(2), generator=seeded()),
     "v": lambda: VDenoiser(2, SCHEDULE, 5, frequencies=(0.1,), generator=seeded()),
+    "labels": lambda: VDenoiser(1, SCHEDULE, 5, n_classes=3, generator=seeded()),
     "double": lambda: VDenoiser(1, SCHEDULE, 5, generator=seeded()).double(),
+    "half": lambda: Denoiser(1, 20, 4, generator=seeded()).bfloat16(),
 }
+
+
+def everything(trainer: Trainer) -> str:
+    """All that resuming may change."""
+    return json.dumps(trainer.state(), default=torch.Tensor.tolist)
+
+
+# ---- what comes back -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", MAKERS.values(), ids=MAKERS.keys())
+def test_a_denoiser_comes_back_with_its_class_arguments_weights_and_answers(made, tmp_path):
+    one, path, state = made(), tmp_path / "two_humps.pt", torch.get_rng_state()
+    checkpoint.save_denoiser(path, one)
+    other = checkpoint.load_denoiser(str(path))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert type(other) is type(one) and repr(other) == repr(one)
+    xt = torch.randn(9, one.n_dim, generator=seeded()).to(one.layers[0].weight)
+    for t in (1, 20):
+        assert torch.equal(one(xt, t), other(xt, t))
+    assert all(p.requires_grad and p.device.type == "cpu" for p in other.parameters())
+    assert [p.name for p in tmp_path.iterdir()] == ["two_humps.pt"]
 
 
 @pytest.fixture(scope="module")
@@ -25,137 +61,305 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("checkpoints")
 
 
-def everything(trainer: Trainer) -> dict:
-    """All that `resume_trainer` may change, as plain values."""
-    state = trainer.optimizer.state_dict()["state"]
-    return {
-        "losses": list(trainer.losses),
-        "adam": {(i, k): v.tolist() for i, part in state.items() for k, v in part.items()},
-        "generator": trainer.generator.get_state().tolist(),
-        "network": {k: v.tolist() for k, v in trainer.network.state_dict().items()},
-        "denoiser": {k: v.tolist() for k, v in trainer.denoiser.state_dict().items()},
-    }
+KINDS = st.sampled_from(["plain", "v", "labels", "double"])
 
 
-@pytest.mark.parametrize("make_denoiser", MAKERS.values(), ids=MAKERS.keys())
-def test_a_denoiser_comes_back_with_its_class_arguments_weights_and_answers(
-    make_denoiser, tmp_path
+@given(st.integers(0, 8), st.integers(0, 8), st.booleans(), st.booleans(), KINDS)
+def test_a_resumed_run_equals_one_that_was_never_stopped(
+    folder, before, after, average, weighted, kind
 ):
-    one, path = make_denoiser(), tmp_path / "denoiser.safetensors"
-    checkpoint.save_denoiser(path, one)
-    state = torch.get_rng_state()
-    other = checkpoint.load_denoiser(str(path))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert type(other) is type(one)
-    for name in ("n_dim", "n_steps", "n_hidden", "frequencies"):
-        assert getattr(other, name) == getattr(one, name)
-    xt = torch.randn(9, one.n_dim, generator=seeded(), dtype=next(one.parameters()).dtype)
-    for t in (1, one.n_steps):
-        assert torch.equal(one(xt, t), other(xt, t))
-    assert all(p.requires_grad for p in other.parameters())
-    assert other.layers[0].weight.device.type == "cpu"
-    assert {p.name for p in tmp_path.iterdir()} == {"denoiser.safetensors"}
-
-
-def test_a_loaded_network_can_be_trained_on_and_does_not_hang_on_its_file(tmp_path):
-    path = tmp_path / "v"
-    checkpoint.save_denoiser(path, MAKERS["v"]())
-    loaded, kept = checkpoint.load_denoiser(path), MAKERS["v"]()
-    path.write_bytes(b"\xff" * path.stat().st_size)
-    for denoiser in (loaded, kept):
-        x0 = torch.randn(50, 2, generator=seeded())
-        list(Trainer(denoiser, x0, SCHEDULE, generator=seeded(1)).run(steps=3))
-    assert all(map(torch.equal, loaded.parameters(), kept.parameters()))
-
-
-@given(st.integers(0, 8), st.integers(0, 8), st.booleans(), st.sampled_from(["plain", "v"]))
-def test_a_resumed_run_equals_one_that_was_never_stopped(folder, before, after, average, kind):
-    schedule = NoiseSchedule.linear(MAKERS[kind]().n_steps)
-
     def made():
         denoiser = MAKERS[kind]()
         x0 = torch.randn(50, denoiser.n_dim, generator=seeded(1))
-        options = {"batch_size": 8, "average": average, "generator": seeded(3)}
-        return Trainer(denoiser, x0, schedule, learning_rate=lambda i: 0.02 / i, **options)
+        options = {"label": torch.arange(50) % 3} if kind == "labels" else {}
+        options |= {"batch_size": 8, "average": average, "generator": seeded(3)}
+        options |= {"t_weight": SCHEDULE.sigma if weighted else None}
+        return Trainer(denoiser, x0, SCHEDULE, learning_rate=lambda k: 0.02 / k, **options)
 
     whole, first, second = made(), made(), made()
-    if before + after:
-        list(whole.run(steps=before + after))
-    if before:
-        list(first.run(steps=before))
+    list(whole.run(steps=before + after))
+    list(first.run(steps=before))
+    kept = everything(first)
     list(second.run(steps=5))  # whatever it was before, it is forgotten
-    path = folder / "run.safetensors"
-    checkpoint.save_trainer(path, first)
-    checkpoint.resume_trainer(path, second)
-    assert everything(second)["losses"] == whole.losses[:before]
-    assert all(type(loss) is float for loss in second.losses)
-    if after:
-        list(second.run(steps=after))
-    assert same(second, whole)
-    assert second.generator.get_state().tolist() == whole.generator.get_state().tolist()
+    checkpoint.save_trainer(folder / "run.pt", first)
+    checkpoint.resume_trainer(folder / "run.pt", second)
+    assert everything(second) == everything(first) == kept
+    list(second.run(steps=after))
+    assert same(second, whole) and everything(second) == everything(whole)
 
 
-def test_saving_changes_nothing(folder):
-    trainer = make()
+# ---- damaged, foreign and hostile files ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    trainer = make(n_hidden=3)
     list(trainer.run(steps=2))
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, trainer) -> dict[str, bytes]:
+    """What is in a whole file of each kind."""
+    folder = tmp_path_factory.mktemp("whole")
+    denoiser = VDenoiser(1, SCHEDULE, 3, frequencies=(2,), generator=seeded())
+    checkpoint.save_denoiser(folder / "denoiser", denoiser)
+    checkpoint.save_trainer(folder / "trainer", trainer)
+    return {kind: (folder / kind).read_bytes() for kind in ("denoiser", "trainer")}
+
+
+both = pytest.mark.parametrize("kind", ["denoiser", "trainer"])
+
+
+def opened(kind: str, path: Path, content: bytes, trainer) -> str | None:
+    """The error that comes of such a file; nothing may have changed then. None if all went well."""
+    path.write_bytes(content)
     before = everything(trainer)
-    checkpoint.save_trainer(folder / "run", trainer)
-    assert everything(trainer) == before
+    try:
+        if kind == "denoiser":
+            checkpoint.load_denoiser(path)
+        else:
+            checkpoint.resume_trainer(path, trainer)
+    except ValueError as error:
+        assert everything(trainer) == before
+        assert str(path) in str(error)
+        return str(error)
+    return None
 
 
-def test_without_a_generator_of_its_own_a_trainer_leaves_the_global_one_alone(tmp_path):
-    trainer = make(generator=None)
-    checkpoint.save_trainer(tmp_path / "run", trainer)
-    state = torch.get_rng_state()
-    checkpoint.resume_trainer(tmp_path / "run", trainer)
-    assert torch.equal(torch.get_rng_state(), state)
+@both
+def test_a_file_cut_off_at_100_lengths_is_refused(kind, files, trainer, tmp_path):
+    content = files[kind]
+    assert opened(kind, tmp_path / "whole", content, trainer) is None
+    for length in np.linspace(0, len(content) - 1, 100).astype(int):
+        assert opened(kind, tmp_path / "cut", content[:length], trainer), length
 
 
-def test_frequencies_may_come_from_numpy(folder):
-    denoiser = Denoiser(2, 7, 3, frequencies=2 ** np.arange(3), generator=seeded())
-    checkpoint.save_denoiser(folder / "numpy", denoiser)
-    assert checkpoint.load_denoiser(folder / "numpy").frequencies == (1, 2, 4)
+@both
+def test_a_flipped_bit_in_the_data_is_noticed(kind, files, trainer, tmp_path):
+    content, rng = files[kind], random.Random(0)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            head = entry.header_offset  # of 30 bytes, a name and more, of lengths that it tells
+            start = head + 30 + sum(struct.unpack_from("<HH", content, head + 26))
+            for _ in range(10):
+                damaged, place = bytearray(content), start + rng.randrange(entry.file_size)
+                damaged[place] ^= 1 << rng.randrange(8)
+                assert opened(kind, tmp_path / "flipped", bytes(damaged), trainer), place
 
 
-def test_a_precision_that_cannot_be_loaded_is_not_saved(folder):
-    denoiser = Denoiser(1, 9, 4).to(torch.bfloat16)
-    with pytest.raises(TypeError, match=r"torch.float32 or torch.float64, got torch.bfloat16"):
-        checkpoint.save_denoiser(folder / "half", denoiser)
-    assert not (folder / "half").exists()
+def forged(content: bytes, change) -> bytes:
+    """The same file after change(what is in it), whole in itself."""
+    inside, new = torch.load(io.BytesIO(content), weights_only=True), io.BytesIO()
+    change(inside)
+    torch.save(inside, new)
+    return new.getvalue()
 
 
-def test_what_changes_no_answer_does_not_keep_a_network_from_being_saved(tmp_path):
-    one, path = MAKERS["v"](), tmp_path / "v"
-    one.layers[3] = one.layers[1]
-    one.eval().requires_grad_(False)
-    one.note = "a good one"
-    vector = torch.nn.utils.parameters_to_vector(one.parameters())
-    torch.nn.utils.vector_to_parameters(vector, one.parameters())  # one piece of memory
-    checkpoint.save_denoiser(path, one)
-    xt = torch.randn(9, 2, generator=seeded())
-    assert torch.equal(checkpoint.load_denoiser(path)(xt, 3), one(xt, 3))
+FITS_NOTHING = {
+    "denoiser": [
+        lambda c: c.update({"class": "Module"}),
+        lambda c: c["weights"].pop("layers.0.bias"),
+        lambda c: c["weights"].update(more=torch.ones(1)),
+        lambda c: c["weights"].update({"layers.0.bias": torch.ones(2)}),
+        lambda c: c["arguments"].update(n_hidden=10**6),  # 4 TB of weights, if they were made
+        lambda c: c["arguments"].update(forward="os.system"),
+        lambda c: c.update(beta=torch.tensor([0, 2, 0.1])),
+    ],
+    "trainer": [
+        lambda c: c.pop("state"),
+        lambda c: c["state"].pop("losses"),
+        lambda c: c["state"]["generator"].zero_(),
+        lambda c: c["state"]["network"].pop("layers.0.bias"),
+        lambda c: c["state"]["optimizer"].pop("state"),
+        lambda c: c["kind"].pop("network"),
+    ],
+}
+FOREIGN = [b"", bytes(100), random.Random(0).randbytes(5000), b"text", pickle.dumps({"class": "D"})]
 
 
-def test_a_run_whose_weights_have_gone_wrong_is_put_back(tmp_path):
-    trainer = make()
-    list(trainer.run(steps=2))
-    checkpoint.save_trainer(tmp_path / "run", trainer)
-    before = everything(trainer)
-    trainer.network.layers[0].weight.data.fill_(torch.nan)
-    trainer.losses.clear()
-    checkpoint.resume_trainer(tmp_path / "run", trainer)
-    assert everything(trainer) == before
+@both
+def test_a_file_that_fits_nothing_is_refused(kind, files, trainer, tmp_path):
+    for change in FITS_NOTHING[kind]:
+        assert opened(kind, tmp_path / "forged", forged(files[kind], change), trainer)
+    for content in FOREIGN:
+        assert "no checkpoint" in opened(kind, tmp_path / "foreign", content, trainer)
+    other = files["trainer" if kind == "denoiser" else "denoiser"]
+    assert opened(kind, tmp_path / "other", other, trainer)
 
 
-def test_a_run_with_a_frozen_layer_is_resumed(tmp_path):
-    whole, first, second = make(), make(), make()
-    for trainer in (whole, first, second):
-        trainer.network.layers[0].requires_grad_(False)
-    list(whole.run(steps=5))
-    list(first.run(steps=3))
-    for _ in range(2):  # also one that was resumed
-        checkpoint.save_trainer(tmp_path / "run", first)
-        checkpoint.resume_trainer(tmp_path / "run", second)
-        first = second
-    list(second.run(steps=2))
-    assert same(second, whole)
+class Evil:
+    """Pickled, it is a call: of the function, when the pickle is read."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+class Custom:
+    """A class of one's own, whose code runs when a pickle of it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __setstate__(self, state):
+        os.mkdir(state["path"])
+
+
+HOSTILE = {
+    "os.system": lambda path: Evil(os.system, f"mkdir {path}"),
+    "subprocess": lambda path: Evil(subprocess.check_call, ["mkdir", path]),
+    "a class": Custom,
+}
+
+
+@both
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_and_nothing_in_it_is_run(name, kind, files, trainer, tmp_path):
+    made = tmp_path / "made"
+    evil = HOSTILE[name](str(made))
+    for content in (
+        pickle.dumps(evil),
+        forged(files[kind], lambda c: c.update(evil=evil)),
+        forged(files[kind], lambda c: c.update({key: evil for key in c})),
+    ):
+        assert opened(kind, tmp_path / "hostile", content, trainer)
+    assert not made.exists()
+    pickle.loads(pickle.dumps(evil))  # it would have run
+    assert made.exists()
+
+
+OTHERS = {
+    "network": lambda: make(n_hidden=4),
+    "schedule": lambda: make(schedule=NoiseSchedule.linear(20, beta_max=0.3)),
+    "average": lambda: make(average=False),
+    "generator": lambda: make(generator=None),
+    "precision": lambda: Trainer(
+        Denoiser(1, 20, 8).double(), torch.zeros(5, 1), SCHEDULE, generator=seeded()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_run_of_another_training_is_refused(name, tmp_path):
+    checkpoint.save_trainer(tmp_path / "run.pt", make())
+    other = OTHERS[name]()
+    before = everything(other)
+    with pytest.raises(ValueError, match=f"of another training: {name} is not as in this one"):
+        checkpoint.resume_trainer(tmp_path / "run.pt", other)
+    assert everything(other) == before
+
+
+# ---- what cannot be written leaves the old file --------------------------------------------------
+
+
+@pytest.fixture
+def old(tmp_path) -> Path:
+    """A file from earlier, which a failed attempt to write leaves as it was."""
+    path = tmp_path / "old.pt"
+    checkpoint.save_denoiser(path, Denoiser(1, 20, 4, generator=seeded()))
+    content = path.read_bytes()
+    yield path
+    assert path.read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == ["old.pt"]
+
+
+def test_a_full_disk_is_reported(old, trainer):
+    """The system's limit on the size of a file stops the write as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            checkpoint.save_trainer(old, trainer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_folder_that_is_read_only_is_reported(old, trainer):
+    old.parent.chmod(0o555)
+    user = os.geteuid()
+    if user == 0:  # to whom no folder is read-only
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match=str(old.parent)):
+            checkpoint.save_trainer(old, trainer)
+    finally:
+        os.seteuid(user)
+        old.parent.chmod(0o755)
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_an_error_or_an_interrupt_while_writing_is_passed_on(
+    call, error, old, trainer, monkeypatch
+):
+    monkeypatch.setattr(os, call, Mock(side_effect=error))
+    with pytest.raises(type(error)):
+        checkpoint.save_trainer(old, trainer)
+
+
+def test_a_network_gone_wrong_does_not_replace_a_good_one(old):
+    run = make()
+    run.network.layers[2].bias.data[1] = torch.nan
+    for call, what in ((checkpoint.save_denoiser, run.network), (checkpoint.save_trainer, run)):
+        with pytest.raises(ValueError, match=r"layers\.2\.bias must be finite, got 1"):
+            call(old, what)
+
+
+class Other(Denoiser):
+    """A class that the loader does not know."""
+
+
+MODIFIED = [
+    lambda network: network.layers.__setitem__(1, torch.nn.SiLU()),
+    lambda network: network.layers.append(torch.nn.Dropout(0.1)),
+    lambda network: setattr(network.layers[2], "bias", None),
+    lambda network: setattr(network, "gain", torch.nn.Parameter(torch.ones(1))),
+    lambda network: setattr(network, "__class__", Other),
+]
+
+
+@pytest.mark.parametrize("modify", MODIFIED)
+def test_a_network_that_its_class_would_not_bring_back_is_not_saved(modify, old):
+    network = Denoiser(1, 20, 4)
+    modify(network)
+    with pytest.raises((ValueError, RuntimeError), match=r"as its class makes it|Unexpected key"):
+        checkpoint.save_denoiser(old, network)
+
+
+WRITER = """
+import sys; sys.path[:0] = {paths!r}
+from trainers import make
+from tutorial_lib import checkpoint
+trainer = make(n_hidden=64)
+print("ready", flush=True)
+for step in trainer.run(steps=10**6):
+    checkpoint.save_trainer({path!r}, trainer)
+"""
+
+
+def writer(path: Path) -> subprocess.Popen:
+    root = Path(__file__).parents[2]
+    code = WRITER.format(paths=[str(root), str(root / "tests" / "helpers")], path=str(path))
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+
+
+def test_a_file_that_others_write_all_the_time_is_always_whole_even_when_they_are_killed(tmp_path):
+    path, twin = tmp_path / "shared.pt", make(n_hidden=64)
+    writers = [writer(path), writer(path)]  # two notebooks in one folder
+    try:
+        while not path.exists():
+            time.sleep(0.01)
+        for _ in range(20):
+            checkpoint.resume_trainer(path, twin)
+    finally:
+        for process in writers:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+    checkpoint.resume_trainer(path, twin)
+    list(twin.run(steps=1))

@@ -1,38 +1,31 @@
 """The whole path through the public names, as a notebook takes it."""
 
 import torch
+from trainers import seeded
 
-from tutorial_lib import (
-    Denoiser,
-    NoiseSchedule,
-    Standardizer,
-    Trainer,
-    diffuse,
-    diffuse_step,
-    gaussian_mixture,
-    sample,
-)
+import tutorial_lib as lib
 
 
 def test_from_data_to_samples():
-    g = torch.Generator().manual_seed(0)
-    x = gaussian_mixture(1000, generator=g)
-    scaler = Standardizer.fit(x)
+    g = seeded()
+    x = lib.gaussian_mixture(1000, generator=g)
+    scaler = lib.Standardizer.fit(x)
     x0 = scaler.transform(x)
-    schedule = NoiseSchedule.linear(n_steps=200, beta_min=1e-4, beta_max=0.2)
+    schedule = lib.NoiseSchedule.linear(n_steps=200, beta_min=1e-4, beta_max=0.2)
     assert schedule.beta.shape == schedule.alpha.shape == schedule.sigma.shape == (201,)
     t, eps = torch.randint(0, 201, (1000,), generator=g), torch.randn(1000, 1, generator=g)
-    xt = diffuse(schedule, x0, t, eps)
-    assert diffuse_step(schedule, xt, 1, eps).shape == xt.shape == (1000, 1)
+    xt = lib.diffuse(schedule, x0, t, eps)
+    assert lib.diffuse_step(schedule, xt, 1, eps).shape == xt.shape == (1000, 1)
 
-    denoiser = Denoiser(n_dim=1, n_steps=200, n_hidden=16)
-    trainer = Trainer(denoiser, x0, schedule, generator=g)
-    steps = [*trainer.run(steps=2), *trainer.run(seconds=1e-3)]
-    assert [step.index for step in steps] == list(range(1, len(steps) + 1))
+    denoiser = lib.Denoiser(n_dim=1, n_steps=200, n_hidden=16)
+    trainer = lib.Trainer(denoiser, x0, schedule, generator=g)
+    trainer.train(steps=2)
+    steps = list(trainer.run(seconds=1e-3))
+    assert [step.index for step in steps] == list(range(3, len(steps) + 3))
     assert all(step.loss > 0 for step in steps)
 
-    z = sample(trainer.denoiser, schedule, 100, generator=g)
+    z = lib.sample(trainer.denoiser, schedule, 100, generator=g)
     assert scaler.inverse(z).shape == (100, 1)
-    path = sample(denoiser, schedule, 10, trajectory=True)
+    path = lib.sample(denoiser, schedule, 10, trajectory=True)
     assert path.shape == (201, 10, 1)
-    assert sample(lambda xt, t: 0.1 * xt, schedule, 7, n_dim=1, generator=g).shape == (7, 1)
+    assert lib.sample(lambda xt, t: 0.1 * xt, schedule, 7, n_dim=1, generator=g).shape == (7, 1)

@@ -1,57 +1,42 @@
-"""Sampling: every step against diffusers, the whole chain against a Gaussian's closed form."""
+"""Sampling: a Gaussian's closed form, chains and what is collected of them, what is refused.
 
+Every single step is held against diffusers in test_witnesses.py.
+"""
+
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from chance import assert_law, assert_mean
-from diffusers import DDIMScheduler, DDPMScheduler
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
+from trainers import seeded
 
-from tutorial_lib import ExactDenoiser, Mixture, NoiseSchedule, diffuse, sample, sample_ddim
-from tutorial_lib.sampling import ddim_step, reverse_step
+from tutorial_lib import (
+    DataDenoiser,
+    Denoiser,
+    ExactDenoiser,
+    Guided,
+    Mixture,
+    NoiseSchedule,
+    VDenoiser,
+    diffuse,
+    sample,
+    sample_ddim,
+)
+from tutorial_lib.sampling import ddim_chain, ddim_step, reverse_chain, reverse_step
 
 MEAN, STD = 0.7, 0.5
 GAUSSIAN = Mixture(torch.ones(1), torch.tensor([[MEAN]]), torch.tensor([[STD]]))
 SHORT = NoiseSchedule.linear(n_steps=12, beta_min=1e-3, beta_max=0.5)
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-@pytest.mark.parametrize(
-    "variance, sigma", [("fixed_large", "sigma"), ("fixed_small", "sigma_posterior")]
-)
-@pytest.mark.parametrize("t", [1, 2, 3, 10, 50, 100, 200])
-def test_reverse_step_is_that_of_diffusers(t, variance, sigma, schedule):
-    betas = schedule.beta[1:].tolist()
-    ddpm = DDPMScheduler(200, trained_betas=betas, variance_type=variance, clip_sample=False)
-    xt, eps_hat = torch.randn(2, 500, 2, generator=seeded())
-    z = torch.randn(500, 2, generator=seeded(1))  # what diffusers draws from this seed
-    witness = ddpm.step(eps_hat, t - 1, xt, generator=seeded(1)).prev_sample
-    ours = reverse_step(schedule, xt, t, eps_hat, z, getattr(schedule, sigma))
-    assert torch.allclose(ours, witness, rtol=1e-3, atol=2e-4)
-
-
-@pytest.mark.parametrize("jump", [1, 10, 50])
-def test_ddim_step_is_that_of_diffusers(jump, schedule):
-    betas = schedule.beta[1:].tolist()
-    ddim = DDIMScheduler(200, trained_betas=betas, clip_sample=False, set_alpha_to_one=True)
-    ddim.set_timesteps(200 // jump)
-    xt, eps_hat = torch.randn(2, 500, 2, generator=seeded())
-    for t in (jump, 2 * jump, 3 * jump):
-        witness = ddim.step(eps_hat, t - 1, xt, eta=0).prev_sample
-        ours = ddim_step(schedule, xt, t, t - jump, eps_hat)
-        assert torch.allclose(ours, witness, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("sigma", ["sigma", "sigma_posterior"])
-def test_the_true_noise_at_t_1_leads_back_to_x0(sigma, schedule):
+def test_the_true_noise_at_t_1_leads_back_to_x0(schedule):
     x0, eps, z = torch.randn(3, 500, 2, generator=seeded())
-    x1 = diffuse(schedule, x0, 1, eps)
-    back = reverse_step(schedule, x1, 1, eps, z, getattr(schedule, sigma))
+    back = reverse_step(schedule, diffuse(schedule, x0, 1, eps), 1, eps, z, schedule.sigma[1])
     assert torch.allclose(back, x0, atol=1e-5)
 
 
@@ -62,11 +47,12 @@ def test_ddim_with_the_true_noise_lands_on_the_same_path(t, s, schedule):
     assert torch.allclose(back, diffuse(schedule, x0, s, eps), atol=1e-4)
 
 
-def test_no_noise_is_added_at_t_1(schedule):
+@pytest.mark.parametrize("t, share", [(1, 0), (2, 1), (200, 1)])
+def test_noise_is_added_sigma_t_times_but_none_at_t_1(t, share, schedule):
     xt, eps_hat, z = torch.randn(3, 5, 2, generator=seeded())
-    for t, same in [(1, True), (2, False)]:
-        steps = [reverse_step(schedule, xt, t, eps_hat, k * z, schedule.sigma) for k in (0, 1)]
-        assert torch.equal(*steps) == same
+    for sigma_t in (0.3, torch.tensor(0.3)):
+        bare, noisy = (reverse_step(schedule, xt, t, eps_hat, z, s) for s in (0, sigma_t))
+        assert torch.allclose(noisy - bare, share * 0.3 * z, atol=1e-6)
 
 
 def linear(schedule, t: int) -> tuple[float, float]:
@@ -117,17 +103,142 @@ def test_ddim_maps_each_start_of_a_gaussian_by_its_closed_form(n_steps):
     assert torch.allclose(path[0], expected, atol=1e-5)
 
 
-def test_ddim_with_all_steps_brings_a_gaussian_home(schedule):
-    exact = ExactDenoiser(GAUSSIAN, schedule)
-    path = sample_ddim(exact, schedule, 50, 200, trajectory=True, generator=seeded())
-    # 200 jumps of finite size leave it 2 % too narrow.
-    assert torch.allclose(path[0] - MEAN, STD * path[-1], rtol=0.03, atol=1e-3)
+# ---- chains, and what `sample` and `sample_ddim` collect of them ---------------------------------
+
+SEVEN = NoiseSchedule.linear(n_steps=7)
+SAMPLERS = {
+    "sample": sample,
+    "ddim": lambda denoiser, schedule, n, **kw: sample_ddim(denoiser, schedule, n, 7, **kw),
+}
+both = pytest.mark.parametrize("draw", SAMPLERS.values(), ids=SAMPLERS.keys())
+small = Denoiser(2, 7, 4, generator=seeded(5))
 
 
-def test_the_exact_mixture_comes_out_as_the_mixture(exact):
-    x = sample(exact, exact.schedule, 4000, generator=seeded())
-    assert (
-        (x < -0.4).float().mean() - 0.3
-    ).abs() < 0.04  # five standard errors, and the step error
-    assert_mean(x, 0)
-    assert x.var().item() == pytest.approx(1, abs=0.1)
+def shrink(xt, t):
+    return 0.5 * xt
+
+
+@pytest.mark.parametrize(
+    "draw, chain, stops",
+    [
+        (sample, reverse_chain, [7, 6, 5, 4, 3, 2, 1, 0]),
+        (partial(sample_ddim, n_steps=3), partial(ddim_chain, n_steps=3), [7, 5, 2, 0]),
+    ],
+)
+def test_a_chain_yields_what_a_trajectory_collects_and_a_sample_is_its_end(draw, chain, stops):
+    path = draw(small, SEVEN, 4, trajectory=True, generator=seeded())
+    assert path.shape == (len(stops), 4, 2)
+    g = seeded()
+    start = torch.randn(4, 2, generator=g)
+    chance = {"generator": g} if chain is reverse_chain else {}
+    states = list(chain(small, SEVEN, start, **chance))
+    assert [t for t, _ in states] == stops and states[0][1] is start
+    assert torch.equal(torch.stack([x for _, x in states]).flip(0), path)
+    assert torch.equal(draw(small, SEVEN, 4, generator=seeded()), path[0])
+    assert not any(x.requires_grad for _, x in states)
+
+
+@pytest.mark.parametrize("chain", [reverse_chain, lambda *args: ddim_chain(*args, 7)])
+def test_a_chain_can_be_left_early_and_makes_no_step_ahead(chain):
+    asked = []
+    for t, _ in chain(lambda xt, t: asked.append(t) or xt, SEVEN, torch.ones(2, 1)):
+        assert torch.is_grad_enabled()  # in the caller's loop, training can go on
+        if t == 4:
+            break
+    assert asked == [7, 6, 5]
+    assert torch.is_grad_enabled()
+
+
+@given(st.integers(2, 300), st.data())
+def test_ddim_asks_n_steps_times_evenly_from_T_down(n_steps, data):
+    jumps, asked = data.draw(st.integers(1, n_steps)), []
+    schedule, options = NoiseSchedule.linear(n_steps), {"n_dim": 1, "generator": seeded()}
+    sample_ddim(lambda xt, t: asked.append(t) or xt, schedule, 1, jumps, **options)
+    assert len(asked) == jumps and asked[0] == n_steps
+    gaps = [a - b for a, b in zip(asked, [*asked[1:], 0], strict=True)]
+    assert min(gaps) >= 1 and max(gaps) - min(gaps) <= 1
+
+
+def test_ddim_with_thousands_of_steps_asks_at_each_once():
+    asked, schedule = [], NoiseSchedule.linear(5000, 1e-4, 0.01)
+    sample_ddim(lambda xt, t: asked.append(t) or xt, schedule, 1, 4999, n_dim=1, generator=seeded())
+    assert len(set(asked)) == 4999
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda schedule: VDenoiser(1, schedule, 4, n_classes=2),
+        lambda schedule: Guided(VDenoiser(1, schedule, 4, n_classes=2), 0),
+        lambda schedule: ExactDenoiser(GAUSSIAN, schedule),
+        lambda schedule: DataDenoiser(torch.zeros(9, 1), schedule),
+        lambda schedule: Denoiser(1, schedule.n_steps, 4),  # it knows only how many steps
+    ],
+)
+@both
+def test_a_denoiser_is_not_taken_to_another_schedule(draw, made):
+    denoiser = made(NoiseSchedule.linear(7))
+    draw(denoiser, SEVEN, 3, generator=seeded())  # another object, but the same values
+    others = [NoiseSchedule.linear(8), NoiseSchedule.linear(7, beta_max=0.3)]
+    for other in others[: 1 if type(denoiser) is Denoiser else 2]:
+        with pytest.raises(ValueError, match="schedule must be the one that the denoiser"):
+            draw(denoiser, other, 3)
+
+
+@both
+def test_a_prediction_of_another_shape_is_refused(draw):
+    with pytest.raises(ValueError, match=r"must have the same shape, got x \(3, 1\), .* \(3,\)"):
+        draw(lambda xt, t: xt[:, 0], SEVEN, 3, n_dim=1)
+
+
+SHAPES = "sigma and beta must have the same shape, got"
+
+
+@pytest.mark.parametrize(
+    "sigma, message",
+    [
+        (torch.zeros(7), SHAPES),
+        (torch.zeros(1), SHAPES),
+        (torch.zeros(8, 1), SHAPES),
+        (0.1, SHAPES),
+        (SEVEN.sigma / 0, "sigma must be finite, got 8"),
+    ],
+)
+def test_sigma_is_a_number_for_each_t(sigma, message):
+    with pytest.raises(ValueError, match=message):
+        sample(shrink, SEVEN, 3, n_dim=1, sigma=sigma)
+
+
+@pytest.mark.parametrize("n_steps", [0, 8])
+def test_ddim_makes_1_to_T_steps(n_steps):
+    with pytest.raises(ValueError, match=rf"n_steps must lie in 1\.\.7, got {n_steps}"):
+        sample_ddim(shrink, SEVEN, 3, n_steps, n_dim=1)
+
+
+def test_a_jump_out_of_pure_noise_is_refused():
+    schedule = NoiseSchedule.linear(1000)  # alpha_bar is 0 in float32 from t = 985 on
+    with pytest.raises(ValueError, match="so near t = 1000 that signal is left, got 0"):
+        sample_ddim(shrink, schedule, 3, 1, n_dim=1, generator=seeded())
+    assert sample_ddim(shrink, schedule, 3, 20, n_dim=1, generator=seeded()).isfinite().all()
+
+
+@pytest.mark.parametrize("s", [3, 4, 7, -1])
+def test_a_jump_goes_back_but_not_below_0(s):
+    x = torch.ones(3, 1)
+    with pytest.raises(ValueError, match=rf"s must lie in 0\.\.2, .* got {s}"):
+        ddim_step(SEVEN, x, 3, s, x)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 1), (3, 2)])
+def test_single_steps_refuse_shapes_that_would_broadcast(shape):
+    x, other = torch.ones(3, 1), torch.ones(shape)
+    for call in (
+        lambda: reverse_step(SEVEN, x, 3, x, other, 0.1),
+        lambda: reverse_step(SEVEN, x, 3, other, x, 0.1),
+        lambda: ddim_step(SEVEN, x, 3, 1, other),
+    ):
+        with pytest.raises(ValueError, match="must have the same shape"):
+            call()

@@ -160,35 +160,14 @@ def recover(mixture, n: int, seed: int, **options) -> float:
     return min(p_values)
 
 
-def recovers(mixture, n: int, seed: int) -> None:
+@settings(max_examples=30)
+@given(st.integers(1, 2).flatmap(mixtures), SEEDS)
+def test_the_sampler_recovers_any_mixture(mixture, seed):
     """200 steps leave distribution functions up to 0.02 apart, less than chance does at n = 500.
 
     An honest sampler with that error fails at p < 1e-8 less often than once in 1e5 mixtures.
     """
-    assert recover(mixture, n, seed) > 1e-8
-
-
-@settings(max_examples=20)
-@given(mixtures(1), SEEDS)
-def test_the_sampler_recovers_any_mixture(mixture, seed):
-    recovers(mixture, 500, seed)
-
-
-@settings(max_examples=20)
-@given(mixtures(2), SEEDS)
-def test_the_sampler_recovers_any_mixture_in_the_plane(mixture, seed):
-    recovers(mixture, 500, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n_dim", [1, 2])
-def test_the_sampler_recovers_a_thousand_mixtures(n_dim):
-    @settings(max_examples=1000)
-    @given(mixtures(n_dim), SEEDS)
-    def every(mixture, seed):
-        recovers(mixture, 500, seed)
-
-    every()
+    assert recover(mixture, 500, seed) > 1e-8
 
 
 def test_too_little_noise_would_be_noticed(mixture):
@@ -209,26 +188,6 @@ def test_densities_and_shares_are_those_of_scikit_learn(mixture, seed):
     np.testing.assert_allclose(mixture.density(x).log(), model.score_samples(x), rtol=1e-8)
     shares = mixture.component_log_density(x).softmax(1)
     np.testing.assert_allclose(shares, model.predict_proba(x), atol=1e-9)
-
-
-@given(st.integers(1, 2).flatmap(mixtures), schedules(), st.data())
-def test_the_exact_noise_is_the_mean_of_the_noises_that_each_component_would_have(
-    mixture, schedule, data
-):
-    """Given its component, (x0, xt) is Gaussian: scikit-learn's shares weigh the linear answers."""
-    t = data.draw(st.integers(1, schedule.n_steps))
-    alpha_bar = np.prod(1 - schedule.beta[: t + 1].double().numpy())
-    mean, std = mixture.mean.numpy(), mixture.std.numpy()
-    xt = torch.randn(5, mixture.n_dim, generator=seeded(data.draw(SEEDS)), dtype=torch.float64)
-    variance = alpha_bar * std**2 + 1 - alpha_bar
-    model = GaussianMixture(len(mean), covariance_type="diag")
-    model.weights_, model.means_ = mixture.weight.numpy(), alpha_bar**0.5 * mean
-    model.covariances_, model.precisions_cholesky_ = variance, variance**-0.5
-    share = model.predict_proba(xt.numpy())
-    offset = xt.numpy()[:, None] - alpha_bar**0.5 * mean
-    noise = np.einsum("nk,nkd->nd", share, (1 - alpha_bar) ** 0.5 * offset / variance)
-    ours = ExactDenoiser(mixture, schedule)(xt, t)
-    np.testing.assert_allclose(ours, noise, rtol=1e-3, atol=1e-4)
 
 
 @given(st.integers(2, 30), st.integers(1, 3), DTYPES, SEEDS)
