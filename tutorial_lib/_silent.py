@@ -40,8 +40,10 @@ def check_index(name: str, value, n: int, first: int, last: int) -> int | Tensor
     Raises TypeError if it is not integer, ValueError if it is out of range or of another shape.
     """
     if isinstance(value, Tensor) and value.ndim:
-        if value.dtype.is_floating_point or value.dtype in (torch.bool, torch.complex64):
-            raise TypeError(f"{name} must be an int or an int64 tensor, got one of {value.dtype}")
+        if value.dtype.is_floating_point or value.dtype.is_complex or value.dtype == torch.bool:
+            raise TypeError(
+                f"{name} must be an int or a tensor of integers, got one of {value.dtype}"
+            )
         if value.shape != (n,):
             raise ValueError(f"{name} must have shape ({n},), got shape {tuple(value.shape)}")
         value = value.long()

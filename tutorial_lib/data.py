@@ -56,7 +56,7 @@ class Mixture:
     """A mixture of k Gaussians, each with independent coordinates.
 
     weight: (k,), sums to 1. mean, std: (k, n_dim), std > 0. Tensors or lists; kept in float64.
-    Raises ValueError for other shapes and values.
+    Other values raise ValueError, other shapes that or IndexError.
     """
 
     weight: Tensor
@@ -81,7 +81,7 @@ class Mixture:
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """n independent points, (n, n_dim) float32: pick a component, then add its noise."""
         u = torch.rand(n, generator=generator)
-        share = self.weight.cumsum(0) / self.weight.sum()  # the last is 1, and not a little less
+        share = self.weight.cumsum(0) / self.weight.sum()  # of 1, if they sum to a little less
         component = torch.bucketize(u, share[:-1].float(), right=True)
         noise = torch.randn(n, self.n_dim, generator=generator)
         return self.mean.float()[component] + self.std.float()[component] * noise

@@ -1,7 +1,7 @@
 """The forward process: adding noise, in one jump or step by step, and undoing known noise.
 
-In all of these x0, xt and eps are (n, n_dim), of one shape, and t is an int or (n,) integers in
-1..T (`diffuse` takes 0, too). Anything else raises ValueError or TypeError.
+In all of these x0, xt and eps have one shape, (n, n_dim), and t is an int or (n,) integers in 1..T
+(`diffuse` takes 0, too). Another t, or shapes that differ, raise ValueError or TypeError.
 """
 
 from torch import Tensor

@@ -16,26 +16,26 @@ class NoiseLoss:
     """The mean squared error of the predicted noise (Ho et al. 2020, algorithm 1, line 5).
 
     Each row gets a timestep and noise of its own. t_weight: (T+1,), how often each t is drawn,
-    relative to the others; index 0 is not used. The draws are stratified, so that every batch has
-    each t in its right number, give or take one (Kingma et al. 2021, appendix I.1, do the same with
-    one random shift for all rows). Without it each of 1..T is as likely as any other, and drawn
-    independently. With labels, one row in ten is shown without its own, so that the network learns
-    both cases (Ho & Salimans 2022, algorithm 1). Raises ValueError where t_weight has another
-    shape, is negative or not finite, or is zero everywhere.
+    relative to the others; index 0 is not used. These draws are stratified: in every batch the
+    count of each t is less than two away from what it should be (Kingma et al. 2021, appendix I.1,
+    do the same with one random shift for all rows). Without it each of 1..T is as likely as any
+    other, and drawn independently. With labels, one row in ten is shown without its own, so that
+    the network learns both cases (Ho & Salimans 2022, algorithm 1). Raises ValueError where
+    t_weight has another shape, is negative or not finite, or is zero everywhere.
     """
 
     def __init__(self, schedule: NoiseSchedule, t_weight: Tensor | None = None):
         self.schedule = schedule
-        self.shares = None if t_weight is None else _summed_shares(t_weight, schedule)
+        self.summed_shares = None if t_weight is None else _summed_shares(t_weight, schedule)
 
     def draw_t_and_eps(self, x0: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
         """For rows x0 (n, n_dim): timesteps (n,) in 1..T, and standard normal noise like x0."""
         n, there = len(x0), {"device": x0.device, "generator": generator}
-        if self.shares is None:
+        if self.summed_shares is None:
             t = draw(torch.randint, 1, self.schedule.n_steps + 1, (n,), **there)
         else:  # one random number in each n-th of 0..1; where it falls among the summed shares is t
             u = (torch.arange(n, device=x0.device) + draw(torch.rand, n, **there)) / n
-            t = torch.searchsorted(self.shares, u.clamp(max=1 - 1e-7), right=True)
+            t = torch.searchsorted(self.summed_shares, u.clamp(max=1 - 1e-7), right=True)
         return t, draw(torch.randn, x0.shape, **there).to(x0.dtype)
 
     def __call__(

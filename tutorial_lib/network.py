@@ -84,8 +84,9 @@ class Denoiser(nn.Module):
         """The inputs that stand for the label: (n, n_classes)."""
         if label is None:
             return xt.new_zeros(len(xt), self.n_classes)
-        first = -1 if self.n_classes else 0  # without classes there is no label at all
-        label = check_index("label", label, len(xt), first, self.n_classes - 1)
+        if not self.n_classes:
+            raise ValueError(f"label is for a network with classes, got {label} without any")
+        label = check_index("label", label, len(xt), -1, self.n_classes - 1)
         label = torch.as_tensor(label, device=xt.device).expand(len(xt))
         return (label[:, None] == torch.arange(self.n_classes, device=xt.device)).to(xt)
 

@@ -41,14 +41,17 @@ def reverse_chain(
 
     denoiser: any callable (xt, t) -> eps_hat. x: (n, n_dim), the noise to start from, where the
     denoiser is. sigma: (T+1,), the noise that each step adds; schedule.sigma where not given,
-    schedule.sigma_posterior is the paper's other choice. Raises ValueError where they do not fit.
+    schedule.sigma_posterior is the paper's other choice. Raises ValueError for a denoiser that says
+    it was made for another schedule, and for a sigma that is not (T+1,) and finite.
     """
+    check_same_schedule(denoiser, schedule)
     sigma = schedule.sigma if sigma is None else torch.as_tensor(sigma)
     check_same_shape(sigma=sigma, beta=schedule.beta)
     check_finite(sigma=sigma)
     sigma, schedule = sigma.tolist(), schedule.to(x.device)
     yield schedule.n_steps, x
     for t in range(schedule.n_steps, 0, -1):
+        # Drawn at t = 1, too, where it is not used: so every step draws the same.
         z = draw(torch.randn, x.shape, device=x.device, generator=generator).to(x.dtype)
         x = reverse_step(schedule, x, t, denoiser(x, t), z, sigma[t])
         yield t - 1, x
@@ -75,6 +78,7 @@ def ddim_step(schedule: NoiseSchedule, xt: Tensor, t: int, s: int, eps_hat: Tens
 @torch.no_grad()
 def ddim_chain(denoiser: Denoise, schedule: NoiseSchedule, x: Tensor, n_steps: int) -> States:
     """As `reverse_chain`, but in `n_steps` even jumps without fresh noise, 1 <= n_steps <= T."""
+    check_same_schedule(denoiser, schedule)
     if not 1 <= n_steps <= schedule.n_steps:
         raise ValueError(f"n_steps must lie in 1..{schedule.n_steps}, got {n_steps}")
     schedule = schedule.to(x.device)
@@ -130,7 +134,6 @@ def sample_ddim(
 
 def _pure_noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator) -> Tensor:
     """(n, n_dim) standard normal numbers, where the denoiser's weights are and in their dtype."""
-    check_same_schedule(denoiser, schedule)
     if n_dim is None:
         n_dim = denoiser.n_dim
     weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None

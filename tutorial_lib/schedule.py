@@ -22,7 +22,7 @@ class NoiseSchedule:
     beta: Tensor
 
     def __post_init__(self):
-        beta = torch.as_tensor(self.beta).detach().float()
+        beta = torch.as_tensor(self.beta).detach().float().clone()
         alpha = 1 - beta[1:]  # in float32, where a beta below 6e-8 is lost
         if beta.ndim != 1 or len(beta) < 3 or beta[0] or not ((0 < alpha) & (alpha < 1)).all():
             given = reprlib.repr(beta.tolist())
@@ -76,7 +76,7 @@ class NoiseSchedule:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """beta, alpha and alpha_bar at t, shaped to multiply the rows of x (n, ...).
 
-        t: an int, for which they are numbers, or (n,) integers, for which they are (n, 1, ...).
+        t: an int, for which they have no dimension, or (n,) integers, for which (n, 1, ...).
         Raises TypeError or ValueError for a t that is not integer, not in first..T or not (n,),
         and for tensors in `like` that have not the shape of x.
         """

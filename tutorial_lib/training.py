@@ -54,8 +54,8 @@ class Trainer:
     network: trained in place, on its own device, in float32 or float64. x0: (n, ...), the data; for
     a denoiser (n, n_dim), in standardised units. objective: what training makes small. A
     NoiseSchedule means the error of the predicted noise, `NoiseLoss`; any other objective is a
-    function loss(network, rows, generator=generator) that returns a number, or, with labels,
-    loss(network, rows, labels, generator=generator).
+    function loss(network, rows, generator=generator) that returns a tensor without dimensions,
+    or, with labels, loss(network, rows, labels, generator=generator).
 
     batch_size: how many rows a step takes. learning_rate: a number, or a function of the step's
     index 1, 2, ... t_weight: how often each t is drawn, see `NoiseLoss`. average: whether to keep a
@@ -79,7 +79,7 @@ class Trainer:
         label: int | Tensor | None = None,
         generator: Generator | None = None,
     ):
-        rate = 0.0 if callable(learning_rate) else learning_rate  # Adam refuses a bad one at once
+        rate = 0.0 if callable(learning_rate) else learning_rate  # Adam refuses one below 0
         self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
         weights = next(network.parameters())
         if weights.dtype not in (torch.float32, torch.float64):  # Adam's steps vanish in others
@@ -101,6 +101,7 @@ class Trainer:
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.running_mean = RunningMean(network) if average else None
         self.generator = generator
+        self.steps_made = 0
         self.losses: list[float] = []
 
     @property
@@ -113,11 +114,11 @@ class Trainer:
 
         One line stays: the name, the number of steps so far, the mean of the last hundred losses.
         """
-        first = len(self.losses)
+        before = self.steps_made
 
         def loss() -> str:
-            last = self.losses[first:][-100:]
-            return f"loss {sum(last) / max(1, len(last)):.3g}"
+            last = self.losses[before - self.steps_made :][-100:]
+            return f"loss {sum(last) / len(last):.3g}"
 
         try:
             with tqdm(desc=name, total=steps, leave=False, file=sys.stdout) as bar:
@@ -125,7 +126,8 @@ class Trainer:
                     if bar.update():
                         bar.set_postfix_str(loss())
         finally:
-            print(f"{name}: {len(self.losses)} steps, {loss()}")
+            if self.steps_made > before:
+                print(f"{name}: {self.steps_made} steps, {loss()}")
 
     def run(self, *, steps: int | None = None, seconds: float | None = None) -> Iterator[Step]:
         """For watching: an iterator that makes one step each time a loop asks for the next.
@@ -146,7 +148,7 @@ class Trainer:
                 return
             with interrupts_held():
                 loss = self._step()
-            yield Step(len(self.losses), loss)
+            yield Step(self.steps_made, loss)
 
     def state(self) -> dict:
         """A copy of all that training goes on from: weights, moments, losses, generator."""
@@ -156,23 +158,27 @@ class Trainer:
                 "network": self.network.state_dict(),
                 "mean": mean and mean.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "steps_made": self.steps_made,
                 "losses": self.losses,
                 "generator": generator and generator.get_state(),
             }
         )
 
     def load_state(self, state: dict) -> None:
-        """Go on from the `state` of a trainer that was made like this one, average included."""
+        """Go on from the `state` of a trainer that was made like this one; ValueError if not."""
+        if (self.running_mean is None) != (state["mean"] is None):
+            raise ValueError("average must be as in the trainer of which this is the state")
         self.network.load_state_dict(state["network"])
         if self.running_mean:
             self.running_mean.network.load_state_dict(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.steps_made = state["steps_made"]
         self.losses[:] = state["losses"]
         if self.generator:
             self.generator.set_state(state["generator"])
 
     def _step(self) -> float:
-        index, x0 = len(self.losses) + 1, self.data[0]
+        index, x0 = self.steps_made + 1, self.data[0]
         rate = self.learning_rate(index) if callable(self.learning_rate) else self.learning_rate
         if not 0 <= rate < math.inf:
             raise ValueError(f"learning_rate must be 0 or more, got {rate} at step {index}")
@@ -190,4 +196,5 @@ class Trainer:
         if self.running_mean:
             self.running_mean.update(index)
         self.losses.append(value)
+        self.steps_made = index
         return value

@@ -164,10 +164,10 @@ def test_guidance_goes_beyond_the_answer_with_the_label_by_its_weight(weight):
             labelled(),
             torch.tensor([0.0, 1.0]),
             TypeError,
-            "label must be an int or an int64 tensor",
+            "label must be an int or a tensor of integers",
         ),
-        (Denoiser(2, 200, 4), 0, ValueError, "label must lie in"),
-        (Denoiser(2, 200, 4), -1, ValueError, "label must lie in"),
+        (Denoiser(2, 200, 4), 0, ValueError, "label is for a network with classes"),
+        (Denoiser(2, 200, 4), -1, ValueError, "label is for a network with classes"),
     ],
 )
 def test_a_label_that_the_network_does_not_know_is_refused(network, label, error, message):

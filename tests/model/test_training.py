@@ -285,7 +285,7 @@ def test_each_class_gets_its_own_points(schedule):
 def test_defaults_are_those_of_the_series():
     trainer = Trainer(Denoiser(1, 20, 4), torch.zeros(5, 1), NoiseSchedule.linear(20))
     assert (trainer.batch_size, trainer.learning_rate) == (1024, 3e-3)
-    assert trainer.running_mean is not None and trainer.objective.shares is None
+    assert trainer.running_mean is not None and trainer.objective.summed_shares is None
 
 
 # ---- what is refused, and where a run stops ------------------------------------------------------
