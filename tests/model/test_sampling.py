@@ -186,6 +186,9 @@ def test_a_denoiser_is_not_taken_to_another_schedule(draw, made):
     for other in others[: 1 if type(denoiser) is Denoiser else 2]:
         with pytest.raises(ValueError, match="schedule must be the one that the denoiser"):
             draw(denoiser, other, 3)
+        for chain in (reverse_chain, partial(ddim_chain, n_steps=7)):
+            with pytest.raises(ValueError, match="schedule must be the one that the denoiser"):
+                next(chain(denoiser, other, torch.zeros(3, 1)))
 
 
 @both

@@ -148,3 +148,10 @@ def test_clean_data_are_let_in_where_they_make_sense(schedule):
     assert [value.item() for value in schedule.at(0, x, first=0)] == [0, 1, 1]
     with pytest.raises(ValueError, match=r"t must lie in 0\.\.200, got -1"):
         schedule.at(-1, x, first=0)
+
+
+def test_a_schedule_keeps_its_own_betas():
+    beta = torch.tensor([0, 0.1, 0.2])
+    schedule = NoiseSchedule(beta)
+    beta[1] = 0.9
+    assert schedule.alpha_bar.tolist() == pytest.approx([1, 0.9, 0.72])

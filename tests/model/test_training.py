@@ -145,6 +145,20 @@ def test_a_run_that_its_caller_leaves_can_be_continued(average):
     assert same(one, two)
 
 
+def test_clearing_the_list_of_losses_restarts_nothing():
+    one, two = make(), make()
+    list(one.run(steps=7))
+    list(two.run(steps=3))
+    two.losses.clear()
+    assert [step.index for step in two.run(steps=4)] == [4, 5, 6, 7]
+    assert torch.equal(weights(one.denoiser), weights(two.denoiser))
+
+
+def test_train_that_makes_no_step_says_nothing(capsys):
+    make().train(steps=0)
+    assert "loss" not in capsys.readouterr().out
+
+
 def test_a_budget_of_seconds_starts_steps_until_it_is_spent(monkeypatch):
     trainer, now = make(), [100.0]
     clock = SimpleNamespace(perf_counter=lambda: now[0])
