@@ -80,8 +80,8 @@ def test_without_memory_addresses(path):
 @each_notebook
 def test_small(path):
     apart = [bool(APART & {*cell.metadata.get("tags", [])}) for cell in read(path).cells]
-    assert apart.count(False) <= MAX_CELLS
-    assert apart.count(True) <= MAX_CELLS_APART
+    assert apart.count(False) <= MAX_CELLS, "cells of the main text"
+    assert apart.count(True) <= MAX_CELLS_APART, "cells of exercises and clinic"
     assert max(len(cell.source.splitlines()) for cell in code_cells(path)) <= MAX_CODE_LINES
     assert path.stat().st_size <= MAX_NOTEBOOK_BYTES
 
