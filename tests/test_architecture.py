@@ -20,6 +20,7 @@ LAYERS = {
     "oracle": 1,
     "training": 2,
     "sampling": 2,
+    "flow": 2,
     "metrics": 2,
     "latent": 2,
     "checkpoint": 2,
