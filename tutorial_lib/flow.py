@@ -5,8 +5,8 @@ A path takes each data point x0 to a noise eps of its own while u goes from 0 to
     x = a x0 + b eps,        v = dx/du = a' x0 + b' eps.
 
 Many paths cross at one x. Points that follow their mean velocity there, E[v | x], have the paths'
-law at every u (Lipman et al. 2023, theorem 1), so noise that follows it back becomes data. In this
-module points are (n, n_dim), u is a number or (n,) in 0..1, and v the change of x per unit of u.
+law at every u (Lipman et al. 2023, theorem 1), so noise that follows it back becomes data. Points
+are (n, n_dim) here, u is a number or (n,) in 0..1, and v the change of x per unit of u.
 """
 
 import math
@@ -14,8 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
-from torch.nn.functional import mse_loss
+from torch import Tensor, nn
 
 from tutorial_lib._random import draw, pure_noise
 from tutorial_lib._silent import check_same_shape
@@ -57,7 +56,7 @@ class Path:
         a, b, da, db = self.at(u, x0)
         v, v_hat = da * x0 + db * eps, network(a * x0 + b * eps, u)
         check_same_shape(v=v, v_hat=v_hat)
-        return mse_loss(v_hat, v)
+        return nn.functional.mse_loss(v_hat, v)
 
 
 def _quarter_turn(u: Tensor) -> tuple[Tensor, ...]:
@@ -92,9 +91,9 @@ def sample(
 ) -> Tensor:
     """n points (n, n_dim): noise walked back from u = 1 to 0, in calls / order even steps.
 
-    velocity: any callable (x, u) -> v; n_dim is for one that has none. order: 1 takes v where a
-    step starts (Euler), 2 in its middle, for two calls. With `trajectory` all states, (steps + 1,
-    n, n_dim), [k] at u = k / steps. Raises ValueError where calls and order make no whole steps.
+    velocity: any callable (x, u) -> v; n_dim is for one without. order: 1 takes v where a step
+    starts (Euler), 2 in its middle, for two calls; ValueError where calls make no whole steps.
+    trajectory: return all states, (steps + 1, n, n_dim), where [k] is at u = k / steps.
     """
     steps, left = divmod(calls, order)
     if order not in (1, 2) or steps < 1 or left:
