@@ -24,7 +24,7 @@ CONSTRAINTS ?= -c constraints.txt
 # not see what was installed in it.
 GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VENV)/.test)
 
-.PHONY: help lab test deep bench speed quality robustness classroom notebooks site slides student address lint
+.PHONY: help lab test deep bench speed quality flow robustness classroom notebooks site slides student address lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -46,7 +46,10 @@ speed: $(VENV)/.test ## seconds of training, of sampling and of the scrubber, as
 	$(BIN)/python -m pytest -rs -s bench/speed.py bench/scrubber.py
 
 quality: $(VENV)/.test ## how near to the truth, after how many seconds, beside the usual recipe
-	$(BIN)/python -m pytest -rs -s bench/quality.py bench/digits.py
+	$(BIN)/python -m pytest -rs -s bench/quality.py bench/digits.py bench/flow.py
+
+flow: $(VENV)/.test ## how many calls the walk back takes, by exact and by trained velocities
+	$(BIN)/python -m pytest -rs -s bench/flow.py
 
 robustness: $(VENV)/.test ## do the notebooks' claims hold with other seeds? (SEEDS="0 1 2")
 	$(BIN)/python bench/robustness.py --seeds $(SEEDS)

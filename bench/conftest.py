@@ -1,6 +1,10 @@
 """The table in which all benchmarks report: each figure beside its bar."""
 
 import pytest
+import torch
+
+import tutorial_lib as lib
+from tutorial_lib import metrics
 
 pytest_plugins = ["common", "lab"]
 ROWS = pytest.StashKey[list]()
@@ -18,6 +22,23 @@ def record(pytestconfig):
         pytestconfig.stash[ROWS].append((what, figure, bar))
 
     return record
+
+
+@pytest.fixture
+def tiny_numbers_are_zero():
+    torch.set_flush_denormal(True)
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def spiral():
+    """The scaler, and the two measures: sliced W1 and total variation, with their references."""
+    fine = lib.spiral_lattice(1_000_000)
+    scaler = lib.Standardizer.fit(fine)
+    coarse = scaler.transform(lib.spiral_lattice(10_000))
+    fine = scaler.transform(fine)
+    return scaler, [(metrics.sliced_wasserstein, coarse), (metrics.total_variation, fine)]
 
 
 def pytest_terminal_summary(terminalreporter, config):

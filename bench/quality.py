@@ -26,13 +26,7 @@ import tutorial_lib as lib
 from tutorial_lib import metrics
 
 N, SAMPLES = 10_000, 4  # each network is judged by its mean over a few samples
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tiny_numbers_are_zero():
-    torch.set_flush_denormal(True)
-    yield
-    torch.set_flush_denormal(False)
+pytestmark = pytest.mark.usefixtures("tiny_numbers_are_zero")
 
 
 def usual(denoiser, x0, schedule, generator):
@@ -63,10 +57,17 @@ def train_in_turns(ours, steps, usual, usual_steps, turns):
     return map(sum, zip(*([train(*part) for part in parts] for _ in range(turns))))
 
 
-def distances(denoiser, schedule, measures, generator, n_samples=SAMPLES):
+def mean_distances(draw, measures, n_samples=SAMPLES):
     """One mean over some samples for each of the `measures`, pairs of distance and reference."""
-    samples = [lib.sample(denoiser, schedule, N, generator=generator) for _ in range(n_samples)]
+    samples = [draw() for _ in range(n_samples)]
     return [mean(distance(x, reference) for x in samples) for distance, reference in measures]
+
+
+def distances(denoiser, schedule, measures, generator, n_samples=SAMPLES):
+    def draw():
+        return lib.sample(denoiser, schedule, N, generator=generator)
+
+    return mean_distances(draw, measures, n_samples)
 
 
 def late_distances(trainer, measures, generator, steps):
@@ -124,16 +125,6 @@ def test_two_modes(mixture, exact, schedule, record):
     record("1D, ours, five seeds: W1, mean (min–max)", spread(w1s), "<= 0.016")
     record("1D, usual / ours: CPU", f"{ratio:.0f} x", ">= 75 x")
     assert mean(w1s) <= 0.032 and ratio >= 35  # twice the bar: chance, and other machines
-
-
-@pytest.fixture(scope="module")
-def spiral():
-    """The scaler, and the two measures: sliced W1 and total variation, with their references."""
-    fine = lib.spiral_lattice(1_000_000)
-    scaler = lib.Standardizer.fit(fine)
-    coarse = scaler.transform(lib.spiral_lattice(10_000))
-    fine = scaler.transform(fine)
-    return scaler, [(metrics.sliced_wasserstein, coarse), (metrics.total_variation, fine)]
 
 
 def spiral_points(scaler, n, generator):

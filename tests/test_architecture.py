@@ -15,7 +15,7 @@ ROWS = [
     "schedule data digits",
     "forward",
     "network oracle loss",
-    "training sampling metrics",
+    "training sampling metrics flow",
     "latent checkpoint",
     "plotting scrubber checks",
 ]

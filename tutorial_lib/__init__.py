@@ -1,8 +1,8 @@
 """A minimal denoising diffusion model: data, noise, network, training, sampling.
 
-The names below are what the notebooks use all the time. The modules `oracle`, `sampling`, `loss`,
-`metrics`, `latent`, `checkpoint`, `plotting`, `scrubber` and `checks` hold more, and are imported
-where they are needed: `from tutorial_lib import plotting`.
+The names below are what the notebooks use all the time. The modules `flow`, `oracle`, `sampling`,
+`loss`, `metrics`, `latent`, `checkpoint`, `plotting`, `scrubber` and `checks` hold more, and are
+imported where they are needed: `from tutorial_lib import plotting`.
 """
 
 from tutorial_lib.data import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 
 def draw(function: Callable, *arguments, device: torch.device, generator: Generator | None):
@@ -15,3 +15,17 @@ def draw(function: Callable, *arguments, device: torch.device, generator: Genera
     source = device if generator is None else generator.device
     values: Tensor = function(*arguments, device=source, generator=generator)
     return values.to(device)
+
+
+def pure_noise(
+    network: Callable, n: int, n_dim: int | None, generator: Generator | None, like: Tensor
+) -> Tensor:
+    """(n, n_dim) standard normal numbers, where the network's weights are and in their dtype.
+
+    n_dim: the network's own, where it is None. like: stands for the weights of what has none.
+    """
+    if n_dim is None:
+        n_dim = network.n_dim
+    if isinstance(network, nn.Module):
+        like = next(network.parameters(), like)
+    return draw(torch.randn, n, n_dim, device=like.device, generator=generator).to(like.dtype)

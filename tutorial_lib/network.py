@@ -11,30 +11,28 @@ from tutorial_lib.schedule import NoiseSchedule
 CHUNK = 1000  # rows that go through the layers together on a CPU
 
 
-class Denoiser(nn.Module):
-    """Three hidden ReLU layers on (xt, scaled time); the output estimates eps.
+class MLP(nn.Module):
+    """Three hidden ReLU layers on points x and on what else they are told; the output is like x.
 
-    n_dim: dimension of the data. n_steps: T >= 2. n_hidden: width. frequencies: for each number k
-    in it, sin(k xt) and cos(k xt) are inputs, too (Tancik et al. 2020): with them the output can
-    follow fine detail in x. n_classes: how many kinds of data there are, if the network is told the
-    kind by a label: one more input for each class, 1 for the right one and 0 for the others.
-    `generator` makes the initial weights reproducible; without it PyTorch's global one is used.
+    n_dim: dimension of x. n_hidden: width. n_told: how many numbers they are told beside x.
+    frequencies: for each number k in it, sin(k x) and cos(k x) are inputs, too (Tancik et al.
+    2020): with them the output can follow fine detail in x. `generator` makes the initial weights
+    reproducible; without it PyTorch's global one is used.
     """
 
     def __init__(
         self,
         n_dim: int,
-        n_steps: int,
-        n_hidden: int = 128,
+        n_hidden: int,
+        n_told: int,
         *,
         frequencies: Sequence[float] = (),
-        n_classes: int = 0,
         generator: Generator | None = None,
     ):
         super().__init__()
-        self.n_dim, self.n_steps, self.n_hidden = n_dim, n_steps, n_hidden
-        self.frequencies, self.n_classes = tuple(map(float, frequencies)), n_classes
-        n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + 1 + n_classes
+        self.n_dim, self.n_hidden = n_dim, n_hidden
+        self.frequencies = tuple(map(float, frequencies))
+        n_inputs = n_dim * (1 + 2 * len(self.frequencies)) + n_told
         with torch.device("meta"):  # the weights are drawn below, once
             self.layers = nn.Sequential(
                 nn.Linear(n_inputs, n_hidden),
@@ -46,6 +44,30 @@ class Denoiser(nn.Module):
                 nn.Linear(n_hidden, n_dim),
             )
         draw_weights(self.layers, generator)
+
+    def through_layers(self, x: Tensor, *told: Tensor) -> Tensor:
+        """What the layers put out, (n, n_dim), for x (n, n_dim) and columns of other numbers."""
+        waves = [wave(k * x) for k in self.frequencies for wave in (torch.sin, torch.cos)]
+        inputs = torch.cat([x, *waves, *told], dim=1)
+        if torch.is_grad_enabled() or inputs.device.type != "cpu":
+            return self.layers(inputs)
+        # Without gradients a few rows at a time: what lies between the layers fits a CPU's cache.
+        return torch.cat([self.layers(rows) for rows in inputs.split(CHUNK)])
+
+
+class Denoiser(MLP):
+    """Three hidden ReLU layers on (xt, scaled time); the output estimates eps.
+
+    n_steps: T >= 2. n_classes: how many kinds of data there are, if the network is told the kind by
+    a label: one more input for each class, 1 for the right one and 0 for the others. n_dim,
+    n_hidden, frequencies, generator: see `MLP`.
+    """
+
+    def __init__(
+        self, n_dim: int, n_steps: int, n_hidden: int = 128, *, n_classes: int = 0, **options
+    ):
+        super().__init__(n_dim, n_hidden, 1 + n_classes, **options)
+        self.n_steps, self.n_classes = n_steps, n_classes
 
     def extra_repr(self) -> str:
         return (
@@ -66,15 +88,10 @@ class Denoiser(nn.Module):
         """What the layers themselves put out, (n, n_dim); the arguments are those of `forward`."""
         t = check_index("t", t, len(xt), 1, self.n_steps)
         column = torch.as_tensor(self.scaled_time(t)).to(xt).view(-1, 1).expand(len(xt), 1)
-        waves = [wave(k * xt) for k in self.frequencies for wave in (torch.sin, torch.cos)]
-        parts = [xt, *waves, column]
+        told = [column]
         if self.n_classes or label is not None:
-            parts.append(self._one_hot(xt, label))
-        inputs = torch.cat(parts, dim=1)
-        if torch.is_grad_enabled() or inputs.device.type != "cpu":
-            return self.layers(inputs)
-        # Without gradients a few rows at a time: what lies between the layers fits a CPU's cache.
-        return torch.cat([self.layers(rows) for rows in inputs.split(CHUNK)])
+            told.append(self._one_hot(xt, label))
+        return self.through_layers(xt, *told)
 
     def scaled_time(self, t: int | Tensor) -> float | Tensor:
         """t in 1..T mapped linearly to [-1/2, 1/2], the range that suits a network's input."""

@@ -1,8 +1,8 @@
-"""The exact answers: the best possible denoisers, and the loss that no network can get below.
+"""The exact answers: the best possible networks, and the loss that no network can get below.
 
 The mean squared error of any prediction is least for the conditional mean, so the best denoiser
-is eps*(xt, t) = E[eps | xt]. For a Gaussian mixture and for a finite set of points it has a
-closed form. Both classes are callables (xt, t) -> eps, so they can stand in for a network.
+is eps*(xt, t) = E[eps | xt], and the best velocity of a flow E[v | x]. For a Gaussian mixture and
+for a finite set of points they have closed forms, callables that can stand in for a network.
 """
 
 import torch
@@ -87,6 +87,39 @@ class DataDenoiser:
         log_weight = (signal - 0.5 * alpha_bar * data.square().sum(1)) / (1 - alpha_bar)
         mean = log_weight.softmax(1) @ data
         return (xt - alpha_bar.sqrt() * mean) / (1 - alpha_bar).sqrt()
+
+
+class ExactVelocity:
+    """E[v | x] on a path of `flow`, for data that follow a `Mixture` or are (n_data, n_dim) points.
+
+    Points, each equally likely, are components of no width: for them u must be above 0.
+    """
+
+    def __init__(self, law: Mixture | Tensor, path):
+        if isinstance(law, Tensor):
+            check_points(law=law)
+            self.mean, self.std = law.double(), torch.zeros_like(law, dtype=torch.float64)
+            self.log_weight = self.std[:, 0]
+        else:
+            self.mean, self.std, self.log_weight = law.mean, law.std, law.weight.log()
+        self.n_dim, self.path = self.mean.shape[1], path
+
+    def __call__(self, x: Tensor, u: float | Tensor) -> Tensor:
+        """The mean velocity (n, n_dim) for x (n, n_dim) and u, a number or (n,), in 0..1."""
+        check_points(self.n_dim, x=x)
+        u = torch.as_tensor(u, dtype=torch.float64, device=x.device).expand(len(x))
+        chunk = max(1, 2**22 // self.mean.numel())  # rows at a time, 32 MB for each quantity
+        return torch.cat([*map(self._part, x.double().split(chunk), u.split(chunk))]).to(x)
+
+    def _part(self, x: Tensor, u: Tensor) -> Tensor:
+        x = x[:, None]  # (rows, 1, n_dim), against k components
+        a, b, da, db = self.path.at(u, x)
+        variance = (a * self.std).square() + b.square()
+        offset = x - a * self.mean
+        log_share = self.log_weight - 0.5 * (offset.square() / variance + variance.log()).sum(-1)
+        # A component stays Gaussian: its centre moves, and what is off it grows as its width does.
+        growth = (a * da * self.std.square() + b * db) / variance
+        return (log_share.softmax(1)[..., None] * (da * self.mean + growth * offset)).sum(1)
 
 
 def _quadrature(exact: ExactDenoiser, t: int) -> tuple[Tensor, Tensor]:

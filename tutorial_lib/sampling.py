@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from tutorial_lib._random import draw
+from tutorial_lib._random import draw, pure_noise
 from tutorial_lib._silent import check_finite, check_same_schedule, check_same_shape
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -107,7 +107,7 @@ def sample(
     (T+1, n, n_dim), indexed by t: [T] is the noise at the start, [0] the sample. Raises ValueError
     where sigma or the schedule does not fit.
     """
-    start = _pure_noise(denoiser, schedule, n, n_dim, generator)
+    start = pure_noise(denoiser, n, n_dim, generator, like=schedule.beta)
     states = reverse_chain(denoiser, schedule, start, sigma=sigma, generator=generator)
     return _collect(states, start, schedule.n_steps) if trajectory else _last(states)
 
@@ -127,18 +127,9 @@ def sample_ddim(
     The arguments are those of `sample`, and n_steps, the number of jumps. With `trajectory` the
     states are (n_steps+1, n, n_dim), [n_steps] the noise and [0] the sample.
     """
-    start = _pure_noise(denoiser, schedule, n, n_dim, generator)
+    start = pure_noise(denoiser, n, n_dim, generator, like=schedule.beta)
     states = ddim_chain(denoiser, schedule, start, n_steps)
     return _collect(states, start, n_steps) if trajectory else _last(states)
-
-
-def _pure_noise(denoiser: Denoise, schedule: NoiseSchedule, n: int, n_dim, generator) -> Tensor:
-    """(n, n_dim) standard normal numbers, where the denoiser's weights are and in their dtype."""
-    if n_dim is None:
-        n_dim = denoiser.n_dim
-    weights = next(denoiser.parameters(), None) if isinstance(denoiser, nn.Module) else None
-    like = schedule.beta if weights is None else weights
-    return draw(torch.randn, n, n_dim, device=like.device, generator=generator).to(like.dtype)
 
 
 def _last(states: States) -> Tensor:
