@@ -6,9 +6,15 @@ allowed.
 """
 
 import operator
+import reprlib
 
 import torch
 from torch import Tensor
+
+
+def brief(values) -> str:
+    """`values` in a few words, however many numbers they are, for an error's message."""
+    return reprlib.repr(values.tolist() if isinstance(values, Tensor) else values)
 
 
 def check_same_shape(**tensors: Tensor) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._silent import check_points
+from tutorial_lib._silent import brief, check_points
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class Standardizer:
         one_shape = self.mean.shape == self.std.shape
         finite = self.mean.isfinite().all() and self.std.isfinite().all()
         if not (one_shape and self.mean.ndim == 1 and finite and (self.std > 0).all()):
-            raise ValueError(f"mean and std must be (n_dim,) and finite, std positive, got {self}")
+            given = f"mean {brief(self.mean)}, std {brief(self.std)}"
+            raise ValueError(f"mean and std must be (n_dim,), finite, std positive, got {given}")
 
     @classmethod
     def fit(cls, x: Tensor) -> "Standardizer":
@@ -34,10 +35,9 @@ class Standardizer:
         x: (n, n_dim). Raises ValueError if x is not finite or a column does not vary.
         """
         # By its range: where the mean is rounded, the standard deviation of a constant is not 0.
-        if not (x.amin(0) < x.amax(0)).all():
-            raise ValueError(
-                f"every column of x must be finite and vary, got ranges {x.amax(0) - x.amin(0)}"
-            )
+        spread = x.amax(0) - x.amin(0)
+        if not (spread > 0).all():
+            raise ValueError(f"every column of x must be finite and vary, got {brief(spread)}")
         return cls(x.mean(0), x.std(0))
 
     def transform(self, x: Tensor) -> Tensor:
@@ -72,7 +72,8 @@ class Mixture:
         shares = (self.weight >= 0).all() and math.isclose(self.weight.sum(), 1, abs_tol=1e-6)
         if not (shapes and finite and shares and (self.std > 0).all()):
             wanted = "weight (k,), >= 0, of sum 1, finite mean (k, n_dim), and std > 0 like it"
-            raise ValueError(f"a mixture must have {wanted}, got {self}")
+            given = f"{brief(self.weight)}, {brief(self.mean)}, {brief(self.std)}"
+            raise ValueError(f"a mixture must have {wanted}, got {given}")
 
     @property
     def n_dim(self) -> int:

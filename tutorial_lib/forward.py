@@ -6,6 +6,7 @@ In all of these x0, xt and eps have one shape, (n, n_dim), and t is an int or (n
 
 from torch import Tensor
 
+from tutorial_lib._silent import brief
 from tutorial_lib.schedule import NoiseSchedule
 
 
@@ -32,7 +33,7 @@ def predict_x0(schedule: NoiseSchedule, xt: Tensor, t: int | Tensor, eps: Tensor
     """
     _, _, alpha_bar = schedule.at(t, xt, eps=eps)
     if (alpha_bar == 0).any():
-        raise ValueError(f"t must lie where alpha_bar[t] is above 0 in float32, got {t}")
+        raise ValueError(f"t must lie where alpha_bar[t] is above 0 in float32, got {brief(t)}")
     return (xt - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
 
 

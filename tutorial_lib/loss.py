@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 
 from tutorial_lib._random import draw
-from tutorial_lib._silent import check_same_shape
+from tutorial_lib._silent import brief, check_same_shape
 from tutorial_lib.forward import diffuse
 from tutorial_lib.schedule import NoiseSchedule
 
@@ -63,6 +63,8 @@ def _summed_shares(t_weight: Tensor, schedule: NoiseSchedule) -> Tensor:
     check_same_shape(t_weight=weight, beta=schedule.beta)
     weight = torch.cat([torch.zeros(1), weight[1:]])
     if not (weight.min() >= 0 and 0 < weight.max() < math.inf):
-        raise ValueError(f"t_weight[1..T] must be >= 0 and finite, some above 0, got {weight[1:]}")
+        raise ValueError(
+            f"t_weight[1..T] must be >= 0 and finite, some above 0, got {brief(weight)}"
+        )
     summed = (weight / weight.max()).cumsum(0)  # so that the sum of very large weights is finite
     return (summed / summed[-1]).float().to(schedule.beta.device)

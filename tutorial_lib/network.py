@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from tutorial_lib._silent import check_index
+from tutorial_lib._silent import brief, check_index
 from tutorial_lib.schedule import NoiseSchedule
 
 CHUNK = 1000  # rows that go through the layers together on a CPU
@@ -102,7 +102,7 @@ class Denoiser(MLP):
         if label is None:
             return xt.new_zeros(len(xt), self.n_classes)
         if not self.n_classes:
-            raise ValueError(f"label is for a network with classes, got {label} without any")
+            raise ValueError(f"label is for a network with classes, got {brief(label)} without any")
         label = check_index("label", label, len(xt), -1, self.n_classes - 1)
         label = torch.as_tensor(label, device=xt.device).expand(len(xt))
         return (label[:, None] == torch.arange(self.n_classes, device=xt.device)).to(xt)

@@ -1,13 +1,12 @@
 """The noise schedule: how much noise each of the T steps adds."""
 
-import reprlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from tutorial_lib._silent import check_index, check_same_shape
+from tutorial_lib._silent import brief, check_index, check_same_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +24,8 @@ class NoiseSchedule:
         beta = torch.as_tensor(self.beta).detach().float().clone()
         alpha = 1 - beta[1:]  # in float32, where a beta below 6e-8 is lost
         if beta.ndim != 1 or len(beta) < 3 or beta[0] or not ((0 < alpha) & (alpha < 1)).all():
-            given = reprlib.repr(beta.tolist())
-            raise ValueError(f"beta must be 0, then T >= 2 values between 0 and 1, got {given}")
+            wanted = "beta must be 0, then T >= 2 values between 0 and 1"
+            raise ValueError(f"{wanted}, got {brief(beta)}")
         object.__setattr__(self, "beta", beta)
 
     @classmethod

@@ -191,5 +191,5 @@ def test_what_would_come_out_wrong_is_refused(message, call):
     ],
 )
 def test_what_is_no_law_is_refused(weight, mean, std):
-    with pytest.raises(ValueError, match=r"a mixture must have weight \(k,\), .* got Mixture"):
+    with pytest.raises(ValueError, match=r"a mixture must have weight \(k,\), .* got \["):
         Mixture(weight, mean, std)

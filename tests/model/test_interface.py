@@ -1,9 +1,11 @@
 """The whole path through the public names, as a notebook takes it."""
 
+import pytest
 import torch
 from trainers import seeded
 
 import tutorial_lib as lib
+from tutorial_lib import loss
 
 
 def test_from_data_to_samples():
@@ -29,3 +31,26 @@ def test_from_data_to_samples():
     path = lib.sample(denoiser, schedule, 10, trajectory=True)
     assert path.shape == (201, 10, 1)
     assert lib.sample(lambda xt, t: 0.1 * xt, schedule, 7, n_dim=1, generator=g).shape == (7, 1)
+
+
+MANY = torch.zeros(784)
+LONG = lib.NoiseSchedule.linear(2000, 1e-4, 0.99)  # alpha_bar is 0 in the end
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: lib.Standardizer(MANY, MANY),
+        lambda: lib.Standardizer.fit(torch.zeros(9, 784)),
+        lambda: lib.Mixture(MANY, MANY[:, None], MANY[:, None]),
+        lambda: lib.NoiseSchedule(MANY),
+        lambda: loss.NoiseLoss(LONG, -torch.ones(2001)),
+        lambda: lib.predict_x0(LONG, MANY[:, None], torch.full((784,), 2000), MANY[:, None]),
+        lambda: lib.Denoiser(1, 200)(MANY[:, None], 3, MANY.long()),
+        lambda: lib.diffuse(LONG, MANY[:, None], MANY.long() - 1, MANY[:, None]),
+    ],
+)
+def test_a_message_is_short_however_much_was_given(call):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert len(str(caught.value)) < 300
