@@ -17,6 +17,11 @@ def draw(function: Callable, *arguments, device: torch.device, generator: Genera
     return values.to(device)
 
 
+def first_weight(network: Callable, default: Tensor) -> Tensor:
+    """A tensor with the network's dtype and device; `default` for what has no weights."""
+    return next(network.parameters(), default) if isinstance(network, nn.Module) else default
+
+
 def pure_noise(
     network: Callable, n: int, n_dim: int | None, generator: Generator | None, like: Tensor
 ) -> Tensor:
@@ -26,6 +31,5 @@ def pure_noise(
     """
     if n_dim is None:
         n_dim = network.n_dim
-    if isinstance(network, nn.Module):
-        like = next(network.parameters(), like)
+    like = first_weight(network, like)
     return draw(torch.randn, n, n_dim, device=like.device, generator=generator).to(like.dtype)

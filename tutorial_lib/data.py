@@ -81,10 +81,10 @@ class Mixture:
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """n independent points, (n, n_dim) float32: pick a component, then add its noise."""
-        u = torch.rand(n, generator=generator)
+        u = torch.rand(n, generator=generator, dtype=torch.float32)
         share = self.weight.cumsum(0) / self.weight.sum()  # of 1, if they sum to a little less
         component = torch.bucketize(u, share[:-1].float(), right=True)
-        noise = torch.randn(n, self.n_dim, generator=generator)
+        noise = torch.randn(n, self.n_dim, generator=generator, dtype=torch.float32)
         return self.mean.float()[component] + self.std.float()[component] * noise
 
     def component_log_density(self, x: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def gaussian_mixture(
 
 def ramp(n: int, *, generator: Generator | None = None) -> Tensor:
     """n points of the ramp, the smaller of two uniform numbers: (n, 1) float32 in [0, 1]."""
-    return torch.rand(n, 2, generator=generator).amin(1, keepdim=True)
+    return torch.rand(n, 2, generator=generator, dtype=torch.float32).amin(1, keepdim=True)
 
 
 def ramp_density(x: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ def spiral(n: int, *, generator: Generator | None = None) -> Tensor:
 
     With u, v uniform on [0, 1]: angle 3 pi u, radius 0.25 + 0.65 u + 0.15 v.
     """
-    return _spiral(*torch.rand(2, n, generator=generator))
+    return _spiral(*torch.rand(2, n, generator=generator, dtype=torch.float32))
 
 
 def spiral_lattice(n: int) -> Tensor:

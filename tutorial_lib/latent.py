@@ -148,7 +148,8 @@ class Judge:
     def __call__(self, image: Tensor, label: Tensor) -> Marks:
         """image: (n, 784) in 0..1. label: (n,) int64, what each is meant to be."""
         check_same_shape(label=label, rows=image[:, 0])
-        share, answer = self.classifier(image).softmax(1).max(1)
+        weight = next(self.classifier.parameters())
+        share, answer = self.classifier(image.to(weight)).softmax(1).max(1)
         return Marks(
             float((answer == label).float().mean()),
             float((share > 0.9).float().mean()),

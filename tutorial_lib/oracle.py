@@ -8,7 +8,7 @@ for a finite set of points they have closed forms, callables that can stand in f
 import torch
 from torch import Generator, Tensor
 
-from tutorial_lib._random import draw
+from tutorial_lib._random import draw, first_weight
 from tutorial_lib._silent import check_points, check_same_shape
 from tutorial_lib.data import Mixture
 from tutorial_lib.forward import diffuse
@@ -144,11 +144,11 @@ def optimal_loss(exact: ExactDenoiser, t: int) -> float:
 def excess_loss(denoiser, exact: ExactDenoiser, t: int) -> float:
     """E(eps_hat - eps*)^2 at step t: what `denoiser` loses above `optimal_loss` (1D, quadrature).
 
-    denoiser: any callable (xt, t) -> eps_hat on float32 points (n, 1).
+    denoiser: any callable (xt, t) -> eps_hat on points (n, 1), float32 if it has no weights.
     """
     x, weight = _quadrature(exact, t)
     with torch.no_grad():
-        eps_hat = denoiser(x.float(), t).double()
+        eps_hat = denoiser(x.to(first_weight(denoiser, x.float())), t).to(x)
     check_same_shape(x=x, eps_hat=eps_hat)
     return float(weight @ (eps_hat - exact(x, t)).square()[:, 0])
 
@@ -161,7 +161,8 @@ def denoising_loss(
     x0: (n, n_dim), n >= 2, fresh data in standardised units. t: an int in 1..T. The second number
     is the standard error of the mean.
     """
-    eps = draw(torch.randn, x0.shape, device=x0.device, generator=generator)
+    x0 = x0.to(first_weight(denoiser, x0))
+    eps = draw(torch.randn, x0.shape, device=x0.device, generator=generator).to(x0)
     with torch.no_grad():
         eps_hat = denoiser(diffuse(schedule, x0, t, eps), t)
     check_same_shape(eps=eps, eps_hat=eps_hat)

@@ -125,7 +125,7 @@ def test_a_component_of_weight_0_is_never_drawn(monkeypatch, generator):
     assert mixture.sample(4_000_000, generator=generator).max() < 2
     # Not even by the uniform numbers that fall exactly on a boundary.
     law = Mixture([0.0, 0.5, 0, 0.5], [[9.0], [0], [9], [1]], torch.full((4, 1), 0.1))
-    monkeypatch.setattr(torch, "rand", lambda n, generator: torch.tensor([0.0, 0.5]))
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.tensor([0.0, 0.5]))
     assert law.sample(2, generator=generator).max() < 5
 
 

@@ -5,7 +5,7 @@ import torch
 from trainers import seeded
 
 import tutorial_lib as lib
-from tutorial_lib import loss
+from tutorial_lib import latent, loss, oracle
 
 
 def test_from_data_to_samples():
@@ -54,3 +54,27 @@ def test_a_message_is_short_however_much_was_given(call):
     with pytest.raises(ValueError) as caught:
         call()
     assert len(str(caught.value)) < 300
+
+
+def test_with_another_default_precision_all_goes_on_as_before(schedule, mixture):
+    torch.set_default_dtype(torch.float64)
+    try:
+        x0 = lib.gaussian_mixture(200, generator=seeded())
+        assert x0.dtype == lib.spiral(9).dtype == lib.ramp(9).dtype == torch.float32
+        denoiser = lib.Denoiser(1, 200, 8, generator=seeded())  # in float64, then
+        trainer = lib.Trainer(denoiser, x0, schedule, generator=seeded())
+        trainer.train(steps=2)
+        assert lib.sample(trainer.denoiser, schedule, 9).dtype == torch.float64
+        exact = lib.ExactDenoiser(mixture, schedule)
+        assert oracle.excess_loss(denoiser, exact, 5) > 0
+        assert oracle.denoising_loss(denoiser, schedule, x0, 5)[0] > 0
+        train, held_out = lib.digits()
+        assert latent.Judge(train, held_out, steps=2)(*held_out.take(1)).nearest > 0
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_network_in_double_precision_has_the_excess_of_its_twin(exact):
+    network = lib.Denoiser(1, 200, 16, generator=seeded())
+    single = oracle.excess_loss(network, exact, 5)
+    assert oracle.excess_loss(network.double(), exact, 5) == pytest.approx(single, rel=1e-5)

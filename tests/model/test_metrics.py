@@ -104,6 +104,21 @@ def test_nearest_distances():
     assert nearest_distances([[0, 0]], [[0.0, 0.5]]).tolist() == [0.5]  # not cut to ints
 
 
+def test_nearest_distances_are_right_far_from_zero_and_0_for_copies():
+    row = 1000 + torch.arange(40)[:, None] * 0.01
+    assert np.allclose(nearest_distances(row[:30] + 0.005, row), 0.005, atol=1e-4)
+    assert nearest_distances(row, row).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "form", [torch.Tensor.bfloat16, torch.Tensor.requires_grad_, torch.Tensor.tolist]
+)
+def test_distances_take_numbers_in_any_form(form):
+    x, y = torch.tensor([[0.0], [1.0], [3.0]]), torch.zeros(3, 1)
+    assert wasserstein(form(x), y) == pytest.approx(4 / 3)
+    assert nearest_distances(form(x), y).tolist() == [0, 1, 3]
+
+
 def test_directions_are_taken_one_by_one():
     """All at once, 50 of 50 000 points would be 40 MB."""
     x = np.zeros((50_000, 2))

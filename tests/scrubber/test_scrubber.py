@@ -562,3 +562,12 @@ def test_a_t_with_many_digits_is_kept_and_shown_short():
     widget = scrubber.widget(BARS, t=t, start=t[1])
     assert widget.t == t[1]
     assert "t = 0.0909091 (" in caption(specify([BARS], t, strip=[t[1]]))
+
+
+@pytest.mark.parametrize("form", [torch.Tensor.bfloat16, torch.Tensor.requires_grad_])
+def test_tensors_in_any_form_are_drawn(form):
+    values = torch.tensor([[0.0, 0.5], [1.0, 0.25]])
+    for make in (scrubber.bars, lambda y: scrubber.curves({"y": y})):
+        panel, given = make(values.numpy()), make(form(values.clone()))
+        for name, track in panel.tracks.items():
+            assert np.array_equal(track.values, given.tracks[name].values)

@@ -13,6 +13,8 @@ def read_numbers(name: str, given, *shapes: str) -> np.ndarray:
 
     In a shape a letter that stands twice means one size. A ValueError says what is not so.
     """
+    if hasattr(given, "detach"):  # NumPy knows no gradients and no bfloat16
+        given = given.detach().cpu().double()
     array = np.asarray(given, dtype=float)
     if not any(fits(array.shape, shape) for shape in shapes):
         raise ValueError(f"{name} has the shape {array.shape}; allowed: {' or '.join(shapes)}")
