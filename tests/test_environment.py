@@ -152,3 +152,11 @@ def test_one_command_sets_another_address(tmp_path):
     assert left == []
     with pytest.raises(ValueError, match="owner/name"):
         replace_address(tmp_path, "https://github.com/ada/diffusion")
+
+
+def test_scripts_keep_their_line_ends():
+    """With the line ends of Windows, bash does not read them."""
+    attributes = (ROOT / ".gitattributes").read_text(encoding="utf-8").split("\n")
+    for script in (".ci/run", "binder/postBuild", "binder/start"):
+        assert f"{script} text eol=lf" in attributes
+        assert b"\r" not in (ROOT / script).read_bytes()

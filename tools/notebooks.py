@@ -6,7 +6,6 @@ file that another one left. A notebook that fails stops the run and is left as i
 
 import argparse
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -19,11 +18,16 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
+
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
+    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
 CELL_METADATA = {"tags", "jupyter"}  # the rest (timings, scroll and editor states) is noise
 
@@ -70,10 +74,16 @@ def remake(path: Path) -> str:
     if after != before:
         path.write_text(after, encoding="utf-8")
     seconds = time.perf_counter() - start
-    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024  # bytes there, KiB elsewhere
-    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
     written = "written" if after != before else "unchanged"
-    return f"{path.stem:24}{seconds:7.1f} s {megabytes:6.0f} MB   {written}"
+    return f"{path.stem:24}{seconds:7.1f} s {peak_memory():>9}   {written}"
+
+
+def peak_memory() -> str:
+    """Of this process's largest child, where the system tells."""
+    if resource is None:
+        return ""
+    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024  # bytes there, KiB elsewhere
+    return f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit:.0f} MB"
 
 
 def main() -> None:

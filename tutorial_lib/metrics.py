@@ -73,10 +73,11 @@ def nearest_distances(x: ArrayLike, reference: ArrayLike) -> Tensor:
     By matrix products, which lose what is small beside the numbers themselves: so in float64, and
     from the middle of `reference`.
     """
-    x, reference = (torch.as_tensor(points).detach().double() for points in (x, reference))
+    reference = torch.as_tensor(reference).detach().to(torch.float64, copy=True)
     middle = reference.mean(0)
-    parts = (x - middle).split(1000)
-    return torch.cat([torch.cdist(rows, reference - middle).amin(1) for rows in parts])
+    reference -= middle
+    parts = torch.as_tensor(x).detach().split(250)  # few at a time: their pairs are many
+    return torch.cat([torch.cdist(rows.double() - middle, reference).amin(1) for rows in parts])
 
 
 class NoiseBand(NamedTuple):

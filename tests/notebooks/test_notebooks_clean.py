@@ -15,8 +15,9 @@ from types import CodeType
 
 import nbformat
 import pytest
+from nbconvert.exporters import ScriptExporter
 
-from tools.notebooks import clean
+from tools.notebooks import clean, peak_memory
 from tutorial_lib.scrubber.player import compact_module
 
 ROOT = Path(__file__).parents[2]
@@ -192,3 +193,14 @@ def test_scrubbers_hold_the_module_of_today(path):
     module = base64.b64encode(zlib.compress(compact_module(), 9)).decode()
     pages = [output.get("data", {}).get("text/html", "") for output in outputs(path)]
     assert [page[:80] for page in pages if "data-scrubber" in page and module not in page] == []
+
+
+@each_notebook
+def test_as_a_script_it_is_a_python_file(path):
+    assert ScriptExporter().from_filename(str(path))[1]["output_extension"] == ".py"
+
+
+def test_notebooks_are_made_where_the_system_tells_no_memory(monkeypatch):
+    """As on Windows."""
+    monkeypatch.setattr("tools.notebooks.resource", None)
+    assert peak_memory() == ""
