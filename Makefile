@@ -11,7 +11,8 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-# A file of tests, or a notebook, is one piece of work: its cells need their order.
+# A file of tests, or a notebook, is one piece of work: its cells need their order. The notebooks,
+# the longest pieces, come first.
 TWO_AT_ONCE := -n 2 --dist loadfile
 
 VENV := .venv
@@ -35,7 +36,7 @@ lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-brows
 
 test: lint ## lint, unit tests, and every notebook run from a clean kernel
 	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=300 tests notebooks
+		--nbval-cell-timeout=300 notebooks tests
 
 deep: $(VENV)/.test ## what `make test` leaves out: slow tests, and five times the examples of each property
 	$(BIN)/python -m pytest -rs $(TWO_AT_ONCE) -m "slow or hypothesis" --hypothesis-profile=deep tests
