@@ -54,6 +54,15 @@ class NoiseSchedule:
         return self._product().float().to(self.beta.device)
 
     @cached_property
+    def angle(self) -> Tensor:
+        """The angle whose squared cosine is alpha_bar: 0 at clean data, pi / 2 at pure noise.
+
+        In equal steps of it the data turn into noise evenly (Salimans & Ho 2022, appendix D).
+        """
+        signal = self._product()
+        return torch.atan2((1 - signal).sqrt(), signal.sqrt()).float().to(self.beta.device)
+
+    @cached_property
     def sigma(self) -> Tensor:
         """sqrt(beta): the noise that one reverse step adds (section 3.2, first choice)."""
         return self.beta.sqrt()

@@ -34,6 +34,15 @@ def test_every_array_has_an_entry_for_clean_data_and_1_to_T_in_float32(schedule)
         assert values[0] == (name in ("alpha", "alpha_bar")) and values.isfinite().all()
 
 
+def test_the_angle_turns_data_into_noise(schedule):
+    assert torch.allclose(
+        schedule.angle.double().cos() ** 2, schedule.alpha_bar.double(), atol=1e-6
+    )
+    assert torch.allclose(schedule.angle.sin() ** 2, 1 - schedule.alpha_bar, atol=1e-6)
+    assert schedule.angle[0] == 0 and schedule.angle.diff().gt(0).all()
+    assert schedule.angle[-1].item() == pytest.approx(math.pi / 2, abs=1e-4)
+
+
 def test_beta_rises_linearly_from_beta_min_at_1_to_beta_max_at_T():
     schedule = NoiseSchedule.linear(n_steps=5, beta_min=0.1, beta_max=0.3)
     assert schedule.n_steps == 5

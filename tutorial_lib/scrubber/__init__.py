@@ -12,10 +12,11 @@ Each module imports only from those before it: `texts`, `tracks`, `panel` (what 
 """
 
 from .graphs import bars, curves
+from .panel import stack
 from .player import scrub
 from .squares import density, images, points
 
-__all__ = ["bars", "curves", "density", "images", "points", "scrub", "widget"]
+__all__ = ["bars", "curves", "density", "images", "points", "scrub", "stack", "widget"]
 
 
 def widget(*panels, t=None, start=None):

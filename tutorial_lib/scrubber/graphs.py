@@ -35,7 +35,7 @@ def bars(
     rows, limits = read_rows(samples), read_limits("limits", limits)
     heights = histograms(rows, bins, limits)  # (F, bins)
     tracks = {"bars": Track(heights, 0.0, float(heights.max()) or 1.0)}
-    layers = [make_layer("bars", [color_of(role)], [label])]
+    layers = [make_layer("bars", [color_of(role)], [label], ghost=len(rows) > 1)]
     if curve is not None:
         curve = read_lines("curve", curve)
         if curve.min() < 0:
@@ -45,7 +45,8 @@ def bars(
     top = 1.06 * max(track.hi for track in tracks.values())
     shown = [0.0, top] if y_limits is None else read_limits("y_limits", y_limits)
     spec = make_spec(layers, title, limits, shown, x_label, "density")
-    return Panel(spec, tracks, describe_samples(rows, heights, limits))
+    texts = [f"mean {row.mean():z.2f}, standard deviation {row.std():.2f}" for row in rows]
+    return Panel(spec, tracks, texts)
 
 
 def read_rows(samples) -> list[np.ndarray]:
@@ -64,30 +65,6 @@ def histograms(rows, bins, limits):
     return np.stack([np.histogram(row, bins, limits)[0] / (len(row) * width) for row in rows])
 
 
-def describe_samples(rows, heights, limits):
-    width = (limits[1] - limits[0]) / heights.shape[1]
-    texts = []
-    for row, seen in zip(rows, heights):
-        std = row.std()
-        modes = count_modes(seen, width, std, len(row))
-        texts.append(
-            f"mean {row.mean():z.2f}, standard deviation {std:.2f}, "
-            f"{modes} mode{'s' * (modes != 1)}"
-        )
-    return texts
-
-
-def count_modes(heights, width, std, n) -> int:
-    """Peaks of `heights` (bins,), smoothed as much as n samples require."""
-    from scipy.ndimage import gaussian_filter1d
-    from scipy.signal import find_peaks
-
-    bandwidth = max(0.9 * std * n**-0.2, 1.5 * width)  # Silverman's rule
-    reach = min(bandwidth / width, len(heights))  # in bins; a point far away costs no memory
-    smooth = gaussian_filter1d(heights, reach, mode="nearest")
-    return len(find_peaks(np.pad(smooth, 1), prominence=0.05 * smooth.max())[0])
-
-
 def draw_bars(ax, layer, now, spec):
     edges = np.linspace(*spec["limits"], len(now["bars"]) + 1)
     ax.stairs(now["bars"], edges, fill=True, color=layer["colors"][0])
@@ -100,6 +77,7 @@ def curves(
     limits=(-3, 3),
     y_limits=None,
     roles=("model", "truth", "other", "data", "chance"),
+    rule=None,
     title="",
     x_label="x",
     y_label="",
@@ -107,6 +85,7 @@ def curves(
     """Lines on equally spaced points over `limits`: `y` maps up to five labels to (G,) or (F, G).
 
     roles: what each line is, in the order of `y`, which gives its colour.
+    rule: (label, x) of a vertical line, x a number or (F,).
     """
     limits = read_limits("limits", limits)
     lines = [read_lines(f"y[{label!r}]", line) for label, line in y.items()]
@@ -118,6 +97,11 @@ def curves(
         for k, line in enumerate(lines)
     }
     layers = [line_layer(f"line{k}", name, roles[k], DASHES[k]) for k, name in enumerate(y)]
+    layers[0]["ghost"] = len(lines[0]) > 1
+    if rule is not None:
+        x = read_numbers("rule", np.atleast_1d(rule[1]), "(F,)")
+        tracks["rule"] = Track(x[:, None], *limits, levels=2048)
+        layers.append(make_layer("rule", [color_of("chance")], [rule[0]], dash=DASHES[1]))
     spec = make_spec(layers, title, limits, shown, x_label, y_label)
     return Panel(spec, tracks, describe_curves([*map(plain_text, y)], lines, limits))
 
@@ -156,23 +140,38 @@ def read_lines(name, given):
 
 
 def thinned(lines, most=160):
-    """Lines (F, G) on at most `most` points, a point every four pixels."""
-    if lines.shape[1] <= most:
+    """Lines (F, G) on at most `most` points, a point every four pixels, peaks and dips kept."""
+    n = lines.shape[1]
+    if n <= most:
         return lines
-    at = np.linspace(0, lines.shape[1] - 1, most)
-    k = np.minimum(at.astype(int), lines.shape[1] - 2)
-    return lines[:, k] * (1 - (at - k)) + lines[:, k + 1] * (at - k)
+    at = np.linspace(0, n - 1, most)
+    k = np.minimum(at.astype(int), n - 2)
+    thin = lines[:, k] * (1 - (at - k)) + lines[:, k + 1] * (at - k)
+    slope = np.sign(np.diff(lines, axis=1))
+    for turn, keep in (
+        (slope[:, :-1] > slope[:, 1:], np.maximum),
+        (slope[:, :-1] < slope[:, 1:], np.minimum),
+    ):
+        frames, points = np.nonzero(turn)
+        near = np.rint((points + 1) * (most - 1) / (n - 1)).astype(int)
+        keep.at(thin, (frames, near), lines[frames, points + 1])
+    return thin
 
 
 def line_layer(track, label, role, dash, halo=False):
     """halo: a rim that keeps the line apart from bars below it."""
-    return make_layer("line", [color_of(role)], [label], track=track, dash=dash, halo=halo)
+    style = {"track": track, "dash": dash, "halo": halo, "ghost": False}
+    return make_layer("line", [color_of(role)], [label], **style)
 
 
 def draw_line(ax, layer, now, spec):
     line = now[layer["track"]]
     x = np.linspace(*spec["limits"], len(line))
     ax.plot(x, line, color=layer["colors"][0], linestyle=line_style(layer), linewidth=1)
+
+
+def draw_rule(ax, layer, now, spec):
+    ax.axvline(now["rule"][0], color=layer["colors"][0], linestyle=line_style(layer), linewidth=1)
 
 
 def line_style(layer):

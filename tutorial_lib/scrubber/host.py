@@ -3,7 +3,7 @@
 import anywidget
 import traitlets
 
-from .player import MODULE, nearest, specify
+from .player import MODULE, specify
 from .tracks import pack
 
 
@@ -28,7 +28,7 @@ class ScrubberWidget(anywidget.AnyWidget):
         low, high = sorted((self._times[0], self._times[-1]))
         if not low <= proposal["value"] <= high:
             raise traitlets.TraitError(f"t is {proposal['value']!r}; allowed: {low} to {high}")
-        return self._times[nearest(proposal["value"], self._times)]
+        return min(self._times, key=lambda t: abs(t - proposal["value"]))
 
     def refill(self, *panels):
         """Show other data of as many frames in the same view, at the same t."""

@@ -14,25 +14,55 @@ from .tracks import Track
 
 @dataclass
 class Panel:
-    """A picture that changes with t.
+    """A picture that changes with t, and perhaps with a second quantity of `choices` values.
 
-    spec: how it is drawn, as JSON. tracks: its numbers by name. texts: one for each frame, or one.
+    spec: how it is drawn, as JSON. tracks: its numbers by name. texts: what they say. Both have one
+    entry where nothing changes, else F, or choices * F, all frames of one choice after another.
     """
 
     spec: dict
     tracks: dict[str, Track]
     texts: list[str]
+    choices: int = 1
 
     def __post_init__(self):
         counts = {name: len(track.values) for name, track in self.tracks.items()}
-        self.n_frames = count_frames(counts)
+        self.n_frames = count_frames(counts) // self.choices
 
     def at(self, frame: int) -> dict[str, np.ndarray]:
-        """The values of all tracks in one frame; constant tracks have only one."""
+        """The values of all tracks in one of the choices * F frames."""
         return {
-            name: track.values[frame if len(track.values) > 1 else 0]
-            for name, track in self.tracks.items()
+            name: track.values[frame % len(track.values)] for name, track in self.tracks.items()
         }
+
+
+def stack(panels) -> Panel:
+    """One panel for two sliders: `panels`, one for each value of the second quantity.
+
+    They are to differ in their numbers alone. The result shows them all on the same y scale.
+    """
+    first, *others = panels = list(panels)
+    for panel in others:
+        if panel.spec["layers"] != first.spec["layers"] or panel.n_frames != first.n_frames:
+            raise ValueError("panels differ in layers or frames; allowed: one kind of figure")
+    frames = first.n_frames
+    tracks = {name: join([panel.tracks[name] for panel in panels], frames) for name in first.tracks}
+    ends = [panel.spec["y_limits"] for panel in panels]
+    y_limits = ends[0] and [min(low for low, _ in ends), max(high for _, high in ends)]
+    texts = [text for panel in panels for text in (panel.texts * frames)[:frames]]
+    return Panel(first.spec | {"y_limits": y_limits}, tracks, texts, len(panels))
+
+
+def join(tracks: list[Track], frames: int) -> Track:
+    """All frames of the first track, then all of the second, ..., or the one that they share."""
+    first = tracks[0]
+    if len(first.values) == 1 and all(np.array_equal(t.values, first.values) for t in tracks):
+        return first
+    rows = [np.broadcast_to(t.values, (frames, *first.values.shape[1:])) for t in tracks]
+    lo, hi = min(track.lo for track in tracks), max(track.hi for track in tracks)
+    return Track(
+        np.concatenate(rows), lo, hi, min(first.levels, 512)
+    )  # half a pixel; S times the frames
 
 
 def make_spec(layers, title, limits, y_limits, x_label, y_label, aspect=None) -> dict:

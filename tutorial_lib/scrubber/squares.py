@@ -14,6 +14,7 @@ def points(
     limits=(-2.5, 2.5),
     trails: int = 0,
     arrows=None,
+    arrows_label="arrows",
     role="model",
     color=None,
     labels=(),
@@ -43,7 +44,7 @@ def points(
         tracks["feet"] = Track(arrows[..., :2], lo, hi, levels=1024)
         # an odd number of levels, so that 0 is one
         tracks["reach"] = Track(arrows[..., 2:], -reach, reach, levels=255)
-        layers.append(make_layer("arrows", [color_of("chance")]))
+        layers.append(make_layer("arrows", [color_of("chance")], [arrows_label]))
     spec = make_spec(layers, title, limits, limits, x_label, y_label, aspect=1.0)
     return Panel(spec, tracks, describe_points(xy, limits))
 

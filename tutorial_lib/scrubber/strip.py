@@ -4,20 +4,22 @@ import io
 
 import numpy as np
 
-from .graphs import draw_bars, draw_line, line_style
+from .graphs import draw_bars, draw_line, draw_rule, line_style
 from .panel import Panel
 from .squares import draw_arrows, draw_cells, draw_dots, draw_pixels
 
 DRAW = {
     "bars": draw_bars,
     "line": draw_line,
+    "rule": draw_rule,
     "dots": draw_dots,
     "arrows": draw_arrows,
     "cells": draw_cells,
     "pixels": draw_pixels,
 }
 WIDTH, DPI, LARGEST = 8.0, 100, 60_000  # inches, dots per inch, bytes
-MARGIN, GAP, ABOVE, BELOW, LEGEND = 0.56, 0.12, 0.26, 0.36, 0.22  # inches
+MARGIN, GAP, ABOVE, BELOW, LEGEND = 0.66, 0.12, 0.28, 0.46, 0.26  # inches
+SIZE = 10  # points, which makes 14 pixels, as on the page
 
 
 def film_strip(panels: list[Panel], spec: dict) -> bytes:
@@ -54,11 +56,19 @@ def draw_frame(figure, box, panel, spec, column):
         DRAW[layer["mark"]](ax, layer, panel.at(frame), panel.spec)
     if panel.spec["limits"]:
         ax.set(xlim=panel.spec["limits"], ylim=panel.spec["y_limits"])
-    title = f"{spec['name']} = {spec['t'][frame]:.6g}"
-    ax.set_title(title, fontsize=9, pad=3, parse_math=False)
+    ax.set_title(name_of(spec, frame), fontsize=SIZE, pad=3, parse_math=False)
     # Without the outermost ticks, whose numbers would touch those of the next picture.
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], prune="both"))
-    ax.tick_params(labelsize=7, length=2, pad=1, left=column == 0, labelleft=column == 0)
+    ax.tick_params(labelsize=SIZE - 1, length=2, pad=1, left=column == 0, labelleft=column == 0)
+
+
+def name_of(spec, frame):
+    """Where a frame is on the slider, or on both: "t = 26"."""
+    second, place = spec["second"], frame % len(spec["t"])
+    first = f"{spec['name']} = {spec['t'][place]:.6g}"
+    if second is None:
+        return first
+    return f"{first}, {second['name']} = {second['values'][frame // len(spec['t'])]:.6g}"
 
 
 def draw_names(figure, panel, bottom, height):
@@ -66,14 +76,14 @@ def draw_names(figure, panel, bottom, height):
     whole, style = figure.get_size_inches(), {"parse_math": False, "va": "center", "ha": "center"}
     side = filter(None, [panel.spec["title"][:24], panel.spec["y_label"]])
     at_side = np.array([0.15, bottom + height / 2]) / whole
-    figure.text(*at_side, "\n".join(side), rotation=90, fontsize=8, **style)
-    under = np.array([MARGIN + (WIDTH - MARGIN - GAP) / 2, bottom - 0.24]) / whole
-    figure.text(*under, panel.spec["x_label"], fontsize=8, **style)
+    figure.text(*at_side, "\n".join(side), rotation=90, fontsize=SIZE, **style)
+    under = np.array([MARGIN + (WIDTH - MARGIN - GAP) / 2, bottom - 0.32]) / whole
+    figure.text(*under, panel.spec["x_label"], fontsize=SIZE, **style)
     entries = legend_of(panel)
     if len(entries) > 1:
         handles, names = zip(*entries)
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, (bottom - BELOW + 0.06) / whole[1])}
-        look = {"ncols": len(names), "fontsize": 8, "frameon": False, "columnspacing": 1.4}
+        look = {"ncols": len(names), "fontsize": SIZE, "frameon": False, "columnspacing": 1.4}
         figure.legend(handles, [name.replace("$", r"\$") for name in names], **place, **look)
 
 
@@ -84,10 +94,17 @@ def legend_of(panel):
     entries = []
     for layer in panel.spec["layers"]:
         style = {"marker": "o" if layer["mark"] == "dots" else "s", "linestyle": ""}
-        if layer["mark"] == "line":
+        if layer["mark"] in ("line", "rule"):
             style = {"linestyle": line_style(layer)}
         entries += [(Line2D([], [], color=color, **style), name) for name, color in layer["legend"]]
     return entries
+
+
+def whiten(image):
+    """The ground of the page, the most frequent colour, as pure as it was before."""
+    palette, ground = image.getpalette(), int(np.bincount(np.asarray(image).ravel()).argmax())
+    palette[3 * ground : 3 * ground + 3] = [255] * 3
+    image.putpalette(palette)
 
 
 def small_png(pixels):
@@ -98,6 +115,7 @@ def small_png(pixels):
     for n_colours in (32, 16, 4):
         buffer = io.BytesIO()
         reduced = image.quantize(n_colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        whiten(reduced)
         reduced.save(buffer, "png", optimize=True)
         if buffer.tell() <= LARGEST:
             return buffer.getvalue()
