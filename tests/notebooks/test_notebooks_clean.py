@@ -18,7 +18,7 @@ import pytest
 from nbconvert.exporters import ScriptExporter
 
 from tools.notebooks import clean, peak_memory
-from tutorial_lib.scrubber.player import compact_module
+from tutorial_lib.scrubber.player import as_text, compact_module
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -190,7 +190,7 @@ def test_clean_removes_noise_and_keeps_the_rest():
 @each_notebook
 def test_scrubbers_hold_the_module_of_today(path):
     """A stored scrubber keeps the code it was made with: after a change, `make notebooks`."""
-    module = base64.b64encode(zlib.compress(compact_module(), 9)).decode()
+    module = as_text(zlib.compress(compact_module(), 9))
     pages = [output.get("data", {}).get("text/html", "") for output in outputs(path)]
     assert [page[:80] for page in pages if "data-scrubber" in page and module not in page] == []
 
