@@ -1,4 +1,4 @@
-"""A first start of `make lab`: opening a notebook does not change it."""
+"""A first start of `make lab`: nothing covers the notebook, and opening it does not change it."""
 
 import os
 import shutil
@@ -48,6 +48,11 @@ def first_start(chromium, tmp_path_factory):
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
+
+
+def test_nothing_pops_up(first_start):
+    first_start.wait_for_timeout(6000)  # what pops up does so late
+    assert first_start.locator(".jp-Dialog, .Toastify__toast").all_inner_texts() == []
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
