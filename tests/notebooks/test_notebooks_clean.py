@@ -171,7 +171,7 @@ def test_clean_removes_noise_and_keeps_the_rest():
     cell = nbformat.v4.new_code_cell(
         "1 + 1",
         execution_count=1,
-        metadata={"tags": ["solution"], "execution": {"iopub.status.busy": "2026-01-01"}},
+        metadata={"tags": ["check"], "execution": {"iopub.status.busy": "2026-01-01"}},
         outputs=[
             nbformat.v4.new_output("stream", name="stderr", text="100%"),
             nbformat.v4.new_output("display_data", data=widget),
@@ -182,9 +182,27 @@ def test_clean_removes_noise_and_keeps_the_rest():
     identity = cell.id
     clean(notebook)
     assert notebook.metadata.keys() == {"kernelspec", "language_info"}
-    assert cell.metadata == {"tags": ["solution"]}
+    assert cell.metadata == {"tags": ["check"]}
     assert [output.data for output in cell.outputs] == [{"text/plain": "2"}]
     assert cell.id == identity
+
+
+@pytest.mark.parametrize(
+    ("tags", "jupyter"),
+    [
+        (["hide-input"], {"source_hidden": True}),
+        (["check", "solution"], {"source_hidden": True}),
+        (["check"], None),
+        ([], None),
+    ],
+)
+def test_clean_folds_code_by_its_tags_alone(tags, jupyter):
+    unfolded, folded = [
+        nbformat.v4.new_code_cell(metadata={"tags": tags, "jupyter": {"source_hidden": hidden}})
+        for hidden in (False, True)
+    ]
+    clean(nbformat.v4.new_notebook(cells=[unfolded, folded]))
+    assert unfolded.metadata.get("jupyter") == folded.metadata.get("jupyter") == jupyter
 
 
 @each_notebook
