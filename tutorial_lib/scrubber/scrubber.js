@@ -139,7 +139,7 @@ function fit(canvas, width, height) {
 // All that it draws, and in which colours, panel.py has described. `drag` is told of drags, in widths of the box.
 class Panel {
   constructor(spec, tracks, name, beginning, drag) {
-    Object.assign(this, spec, { tracks, beginning, frame: 0, pointer: null });
+    Object.assign(this, spec, { tracks, beginning, pointer: null });
     this.canvas = make("canvas", { role: "img", "aria-label": this.title || name });
     this.legend = make("div", { className: "scrubber-legend" });
     const title = this.title ? [make("div", { className: "scrubber-title", textContent: this.title })] : [];
