@@ -444,7 +444,8 @@ class Slider {
     Object.assign(this, { look, left, width, groove: (this.curve ? 54 : 0) + high / 2 });
     this.context = fit(this.canvas, stage, this.groove + high / 2 + 18);
     this.element.style.width = `${stage}px`;
-    Object.assign(this.input.style, { left: `${left - thumb / 2}px`, width: `${width + thumb}px`, top: `${this.groove - high / 2}px`, height: `${high}px` });
+    const tall = globalThis.matchMedia("(pointer: coarse)").matches ? high : thumb + 4; // its outline clear of the numbers
+    Object.assign(this.input.style, { left: `${left - thumb / 2}px`, width: `${width + thumb}px`, top: `${this.groove - tall / 2}px`, height: `${tall}px` });
     this.draw(this.k, 0);
   }
 
@@ -489,7 +490,7 @@ class Slider {
   drawCurve(context, values, k) {
     const { label, band } = this.curve, [lo, hi] = this.range, y = (value) => 50 - ((value - lo) / (hi - lo || 1)) * 32;
     context.textAlign = "left";
-    context.fillText(`${label}: ${near(values[k])}${band ? `, by chance up to ${near(band)}` : ""}`, this.left, 0);
+    context.fillText(label + (band ? "; grey: by chance" : ""), this.left, 0);
     context.fillStyle = this.look.shade(this.chance);
     if (band) {
       context.globalAlpha = 0.3;
