@@ -31,7 +31,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
 lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-browser ...")
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
+	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/lab$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+		$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.default_url=/lab/tree/notebooks/01_toy_data.ipynb $(LAB_ARGS)
 
 test: lint ## lint, unit tests, and every notebook run from a clean kernel

@@ -29,7 +29,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
 }
-CELL_METADATA = {"tags", "jupyter"}  # the rest (timings, scroll and editor states) is noise
+FOLDED = {"solution", "hide-input"}  # tags of code cells whose code is shown only when asked for
 
 
 def is_noise(output: NotebookNode) -> bool:
@@ -38,12 +38,17 @@ def is_noise(output: NotebookNode) -> bool:
 
 
 def clean(notebook: NotebookNode) -> None:
-    """Remove in place all that differs from run to run or from machine to machine."""
+    """Remove in place all that differs from run to run or from machine to machine.
+
+    Of a cell's metadata only its tags are kept, and they say which code JupyterLab folds.
+    """
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
-        for key in cell.metadata.keys() - CELL_METADATA:
+        for key in cell.metadata.keys() - {"tags"}:
             del cell.metadata[key]
         if cell.cell_type == "code":
+            if FOLDED & {*cell.metadata.get("tags", [])}:
+                cell.metadata["jupyter"] = {"source_hidden": True}
             cell.outputs = [output for output in cell.outputs if not is_noise(output)]
 
 

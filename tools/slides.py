@@ -1,9 +1,10 @@
 """Write slides for each notebook into slides/: `make slides`.
 
 A slide is: a text with a heading or a question; a figure or scrubber, without its code; a code
-cell tagged `slide` or `clinic`, with what it printed. All else is left to the notebook and the
-speaker. The pages are made like those of `make site` and need no server and no network. A key that
-scrolls, such as Page Down or Space, leads to the next slide, with no script behind it.
+cell tagged `slide` or `clinic`, with what it printed, and without its code if `hide-input` folds
+it. All else is left to the notebook and the speaker. The pages are made like those of `make site`
+and need no server and no network. A key that scrolls, such as Page Down or Space, leads to the next
+slide, with no script behind it.
 """
 
 import sys
@@ -24,7 +25,7 @@ def slides(notebook):
             if cell.source.startswith("#") or "<details>" in cell.source:
                 kept.append(cell)
         elif tags & {"slide", "clinic"}:
-            cell.metadata["tags"] = ["shown"]
+            cell.metadata["tags"] = [] if "hide-input" in tags else ["shown"]
             kept.append(cell)
         elif pictures & set(SHOWN[:2]) and "solution" not in tags:
             kept.append(cell)

@@ -87,13 +87,14 @@ class Scrubber:
               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
               const isBar = (x, y) => BAR.every(
                 (value, c) => Math.abs(image.data[4 * (y * canvas.width + x) + c] - value) < 40);
+              const bottom = Math.round((box.top + box.height) * scale);
               const bins = panel.tracks.bars.shape[1], heights = [];
               const unit = (panel.y_limits[1] - panel.y_limits[0]) / (box.height * scale);
               for (let i = 0; i < bins; i++) {
                 const x = Math.floor(panel.x(lo + (hi - lo) * (i + 0.45) / bins) * scale);
-                let count = 0;
-                for (let y = 0; y < canvas.height; y++) count += isBar(x, y);
-                heights.push(count * unit);
+                let top = 0; // the outline of the first frame may lie over the bar
+                while (top < bottom && !isBar(x, top)) top++;
+                heights.push((bottom - top) * unit);
               }
               return [heights, unit];
             })()""".replace("BAR", str(rgb(ROLES["data"])))

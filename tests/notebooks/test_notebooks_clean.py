@@ -18,7 +18,7 @@ import pytest
 from nbconvert.exporters import ScriptExporter
 
 from tools.notebooks import clean, peak_memory
-from tutorial_lib.scrubber.player import compact_module
+from tutorial_lib.scrubber.player import as_text, compact_module
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -171,7 +171,7 @@ def test_clean_removes_noise_and_keeps_the_rest():
     cell = nbformat.v4.new_code_cell(
         "1 + 1",
         execution_count=1,
-        metadata={"tags": ["solution"], "execution": {"iopub.status.busy": "2026-01-01"}},
+        metadata={"tags": ["check"], "execution": {"iopub.status.busy": "2026-01-01"}},
         outputs=[
             nbformat.v4.new_output("stream", name="stderr", text="100%"),
             nbformat.v4.new_output("display_data", data=widget),
@@ -182,15 +182,33 @@ def test_clean_removes_noise_and_keeps_the_rest():
     identity = cell.id
     clean(notebook)
     assert notebook.metadata.keys() == {"kernelspec", "language_info"}
-    assert cell.metadata == {"tags": ["solution"]}
+    assert cell.metadata == {"tags": ["check"]}
     assert [output.data for output in cell.outputs] == [{"text/plain": "2"}]
     assert cell.id == identity
+
+
+@pytest.mark.parametrize(
+    ("tags", "jupyter"),
+    [
+        (["hide-input"], {"source_hidden": True}),
+        (["check", "solution"], {"source_hidden": True}),
+        (["check"], None),
+        ([], None),
+    ],
+)
+def test_clean_folds_code_by_its_tags_alone(tags, jupyter):
+    unfolded, folded = [
+        nbformat.v4.new_code_cell(metadata={"tags": tags, "jupyter": {"source_hidden": hidden}})
+        for hidden in (False, True)
+    ]
+    clean(nbformat.v4.new_notebook(cells=[unfolded, folded]))
+    assert unfolded.metadata.get("jupyter") == folded.metadata.get("jupyter") == jupyter
 
 
 @each_notebook
 def test_scrubbers_hold_the_module_of_today(path):
     """A stored scrubber keeps the code it was made with: after a change, `make notebooks`."""
-    module = base64.b64encode(zlib.compress(compact_module(), 9)).decode()
+    module = as_text(zlib.compress(compact_module(), 9))
     pages = [output.get("data", {}).get("text/html", "") for output in outputs(path)]
     assert [page[:80] for page in pages if "data-scrubber" in page and module not in page] == []
 

@@ -56,7 +56,9 @@ def shown(monkeypatch):
 
 def blobs(page):
     """The module and the data inside a page fragment."""
-    return [base64.b64decode(code) for code in re.findall(r'bytes\("([^"]*)"\)', page)]
+    as_b85 = str.maketrans(",.:/", "<>&`")
+    found = re.findall(r'bytes\("([^"]*)", (\d+)\)', page)
+    return [base64.b85decode(text.translate(as_b85))[: int(size)] for text, size in found]
 
 
 def content(outputs):
@@ -73,7 +75,7 @@ def test_bars_are_numpys_histogram(shape, shown):
     width = 4 / 30
     for row, bars in zip(SAMPLES, tracks["bars"]):
         expected = np.histogram(row, 30, (-2, 2))[0] / (500 * width)
-        np.testing.assert_allclose(bars, expected, atol=0.51 * tracks["bars"].max() / 255)
+        np.testing.assert_allclose(bars, expected, atol=0.51 * tracks["bars"].max() / 191)
     panel = scrubber.bars(SAMPLES, bins=30, limits=(-6, 6))
     density = [np.histogram(row, 30, (-6, 6), density=True)[0] for row in SAMPLES]
     np.testing.assert_allclose(panel.tracks["bars"].values, density)
@@ -168,19 +170,6 @@ def test_frames_that_hardly_change_are_stored_as_differences():
 
 
 # ---- texts ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("modes", [[0], [-1.2, 1.2], [-2, 0, 2]])
-@pytest.mark.parametrize("n", [300, 10_000])
-def test_text_counts_the_modes(modes, n):
-    samples = RNG.choice(modes, (4, n)) + 0.3 * RNG.normal(size=(4, n))
-    word = f"{len(modes)} mode{'s' * (len(modes) > 1)}"
-    assert all(line.endswith(f", {word}") for line in scrubber.bars(samples).texts)
-
-
-def test_a_point_far_away_costs_no_memory():
-    samples = np.append(SAMPLES, np.full((F, 1), 1e12), axis=1)
-    assert scrubber.bars(samples).texts[0].endswith("1 mode")
 
 
 def test_texts_say_what_is_seen():
@@ -424,7 +413,7 @@ def test_a_t_of_many_digits_finds_its_frames():
     ],
 )
 def test_what_lies_between_two_values_of_t_is_none_of_them(t, start):
-    with pytest.raises(ValueError, match="start asks for t = "):
+    with pytest.raises(ValueError, match="start asks for "):
         specify([scrubber.bars(SAMPLES[:3])], t, start=start)
 
 
@@ -462,8 +451,8 @@ def test_what_lies_between_two_values_of_t_is_none_of_them(t, start):
         (lambda: scrubber.scrub(BARS, t=[1, 1, *range(2, F)]), "t is not in order"),
         (lambda: scrubber.scrub(BARS, t=[*range(F - 1), np.inf]), "t holds NaN or inf"),
         (lambda: scrubber.scrub(BARS, describe=["a"]), "describe has 1 entries; allowed: 12"),
-        (lambda: scrubber.scrub(BARS, strip=[0, F]), "strip asks for t = 12.*0 to 11"),
-        (lambda: scrubber.widget(BARS, start=F), "start asks for t = 12; .* 0 to 11"),
+        (lambda: scrubber.scrub(BARS, strip=[0, F]), "strip asks for 12.*0 to 11"),
+        (lambda: scrubber.widget(BARS, start=F), "start asks for 12; .* 0 to 11"),
     ],
 )
 def test_what_would_be_silently_wrong_is_named(call, message):

@@ -147,7 +147,7 @@ def test_python_moves_the_slider_and_back(lab, scrubbers):
     scrubber = scrubbers[2]
     lab.execute("w.t = 42")
     scrubber.wait_for("player.t === 42")
-    assert scrubber.slider.input_value() == "18"
+    assert scrubber.slider.input_value() == "0.3"
     heights, pixel = scrubber.bar_heights()
     np.testing.assert_allclose(heights, expected_heights(42), atol=1.6 * pixel)
     scrubber.press("ArrowRight", "ArrowRight")

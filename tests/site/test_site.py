@@ -260,6 +260,14 @@ def test_solutions_are_folded_away(series, tmp_path):
     assert folded.select_one("pre.output").get_text() == "42 < 43\n"
 
 
+def test_code_that_only_draws_is_folded_away_and_its_output_is_not(series, tmp_path):
+    build(series(tags=["hide-input"]), tmp_path / "site")
+    page = read(tmp_path / "site", "01_a.html")
+    assert "open" not in page.details.attrs
+    assert page.details.select_one(".highlight").get_text().strip() == "print(6)"
+    assert [output.find_parent("details") for output in page.select("pre.output")] == [None]
+
+
 def test_the_workflow_publishes_what_make_site_writes():
     text = (ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
     jobs = yaml.safe_load(text)["jobs"]

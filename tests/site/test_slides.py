@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from exercises import tagged
 
-from tools.slides import ROOT, main
+from tools.slides import ROOT, TEMPLATE, main, render, slides
 
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
 
@@ -38,9 +38,24 @@ def test_headings_pictures_scrubbers_and_chosen_code_are_there(folder, path):
         if "image/png" in output.get("data", {})
     ]
     assert [image["alt"] for image in page.select("img")] == pictures
-    chosen = [cell.source for cell in cells if tagged(cell, "slide") or tagged(cell, "clinic")]
+    chosen = [
+        cell.source
+        for cell in cells
+        if (tagged(cell, "slide") or tagged(cell, "clinic")) and not tagged(cell, "hide-input")
+    ]
     assert [code.get_text().strip() for code in page.select(".highlight")] == chosen
     assert len(page.select("section")) > 10
+
+
+def test_code_that_only_draws_is_not_shown_and_its_output_is():
+    printed = nbformat.v4.new_output("stream", name="stdout", text="42\n")
+    tags = {"tags": ["slide", "hide-input"]}
+    cell = nbformat.v4.new_code_cell("print(6)", metadata=tags, outputs=[printed])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    notebook.cells = slides(notebook)
+    page = {"source": ROOT / "01_a.ipynb", "notebook": notebook, "title": "A title"}
+    text = render(page, {"pages": [page]}, None, TEMPLATE)
+    assert BeautifulSoup(text, "html.parser").main.get_text().strip() == "42"
 
 
 @each_notebook

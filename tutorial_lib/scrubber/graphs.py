@@ -34,13 +34,14 @@ def bars(
     """
     rows, limits = read_rows(samples), read_limits("limits", limits)
     heights = histograms(rows, bins, limits)  # (F, bins)
-    tracks = {"bars": Track(heights, 0.0, float(heights.max()) or 1.0)}
+    # half of one of 192 levels is half a pixel
+    tracks = {"bars": Track(heights, 0.0, float(heights.max()) or 1.0, levels=192)}
     layers = [make_layer("bars", [color_of(role)], [label], ghost=len(rows) > 1)]
     if curve is not None:
         curve = read_lines("curve", curve)
         if curve.min() < 0:
             raise ValueError(f"curve goes down to {curve.min():g}; allowed: densities, from 0 up")
-        tracks["curve"] = Track(thinned(curve), 0.0, float(curve.max()) or 1.0, levels=512)
+        tracks["curve"] = Track(thinned(curve, 128), 0.0, float(curve.max()) or 1.0)
         layers.append(line_layer("curve", "exact", "truth", [], halo=True))
     top = 1.06 * max(track.hi for track in tracks.values())
     shown = [0.0, top] if y_limits is None else read_limits("y_limits", y_limits)

@@ -2,29 +2,48 @@
 // Two hosts use it: a page fragment calls `start`, anywidget calls `render`.
 
 const BRIGHTER = 1.3; // what colours gain on dark ground
-const FPS = 40; // frames a second: 200 take 5 seconds
+const SECONDS = 5; // from one end of the slider to the other
 const CSS = `
-.scrubber { color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0; padding: 0 4px; transition: color 1ms }
+.scrubber { --scrubber-thumb: 18px; color: var(--jp-ui-font-color1, inherit); font: 14px/1.4 system-ui, sans-serif; max-width: 900px; margin: 4px 0; padding: 0 4px; transition: color 1ms }
 .scrubber, .scrubber * { box-sizing: border-box }
 .scrubber-title { font-weight: 600; text-align: center }
 .scrubber-panels { display: flex; flex-wrap: wrap; gap: 6px 16px; justify-content: center; align-items: flex-end }
 .scrubber-panel { flex: 1 1 260px; min-width: 0; max-width: 640px }
 .scrubber-square { max-width: 430px }
-.scrubber-panel canvas { display: block; width: 100% }
+.scrubber-narrow .scrubber-square { max-width: 250px }
+.scrubber-panel canvas { display: block; width: 100%; touch-action: pan-y; cursor: ew-resize }
 .scrubber-legend { display: flex; flex-wrap: wrap; gap: 0 14px; justify-content: center; font-size: 13px }
 .scrubber-legend canvas { display: inline-block; width: 26px; height: 12px; margin-right: 5px; vertical-align: -1px }
-.scrubber-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin: 4px 0 }
-.scrubber-row input { margin: 0; cursor: pointer; accent-color: var(--scrubber-accent) }
-.scrubber-row input[type=range] { flex: 1 1 120px; min-width: 0; height: 28px }
-.scrubber-row input[type=checkbox] { width: 16px; height: 16px }
+.scrubber-say { display: flex; flex-wrap: wrap; gap: 0 12px; justify-content: center; font-variant-numeric: tabular-nums }
+.scrubber-t { font-weight: 600 }
+.scrubber .scrubber-text { display: grid; margin: 0; min-height: 20px; text-align: center }
+.scrubber-text > span, .scrubber-text::after { grid-area: 1 / 1 }
+.scrubber-text::after { content: attr(data-longest); visibility: hidden }
+.scrubber-track { position: relative; margin: 2px auto; touch-action: pan-y }
+.scrubber-track canvas { display: block; cursor: pointer }
+.scrubber-track input { position: absolute; margin: 0; padding: 0; border: 0; background: none; cursor: pointer; appearance: none }
+.scrubber-track input::-webkit-slider-runnable-track { height: var(--scrubber-thumb); background: none }
+.scrubber-track input::-moz-range-track { background: none }
+.scrubber-track input::-webkit-slider-thumb { appearance: none; width: var(--scrubber-thumb); height: var(--scrubber-thumb); border: 0; border-radius: 50%; background: var(--scrubber-accent) }
+.scrubber-track input::-moz-range-thumb { width: var(--scrubber-thumb); height: var(--scrubber-thumb); border: 0; border-radius: 50%; background: var(--scrubber-accent) }
+.scrubber-row { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 4px 8px; margin: 4px 0 }
+.scrubber-row input { margin: 0; cursor: pointer; width: 16px; height: 16px; accent-color: var(--scrubber-accent) }
 .scrubber-row button, .scrubber-row select { font: inherit; color: inherit; background: transparent; width: auto; height: 30px;
-  min-width: 28px; border: 1px solid currentColor; border-radius: 4px; padding: 0 6px; margin: 0; cursor: pointer }
+  min-width: 30px; border: 1px solid currentColor; border-radius: 4px; padding: 0 6px; margin: 0; cursor: pointer }
 .scrubber-row .scrubber-play { min-width: 80px }
 .scrubber-row option { color: black; background: white }
 .scrubber-row label { display: inline-flex; align-items: center; gap: 5px; margin: 0 }
-.scrubber-t { font-weight: 600; font-variant-numeric: tabular-nums }
-.scrubber .scrubber-text { margin: 2px 0; min-height: 20px; font-variant-numeric: tabular-nums }
 .scrubber :focus-visible { outline: 2px solid currentColor !important; outline-offset: 1px; border-radius: 4px }
+@media (pointer: coarse) {
+  .scrubber { --scrubber-thumb: 26px }
+  .scrubber-row button, .scrubber-row select, .scrubber-row label { height: 44px; min-width: 44px }
+}
+@media (forced-colors: active) {
+  .scrubber-track input::-webkit-slider-thumb { background: Highlight; forced-color-adjust: none }
+  .scrubber-track input::-moz-range-thumb { background: Highlight; forced-color-adjust: none }
+}
+@media screen { .scrubber-strip { display: none !important } }
+@media print { .scrubber-with-strip { display: none } }
 `;
 
 // ---- unpacking: tracks.py has the layout ------------------------------------------------------------
@@ -48,7 +67,7 @@ function restore(track, content, at) {
   if (diff.includes("x")) for (let i = 0; i < count; i++) if (i % inner) levels[i] += levels[i - 1];
   if (diff.includes("t")) for (let i = size; i < count; i++) levels[i] += levels[i - size];
   // the levels of one frame (a constant track has only one), and a level as a number
-  track.row = (frame) => { const k = shape[0] > 1 ? frame : 0; return levels.subarray(k * size, (k + 1) * size); };
+  track.row = (frame) => { const k = frame % shape[0]; return levels.subarray(k * size, (k + 1) * size); };
   track.value = (level) => track.lo + track.step * level;
   return at + (count * bits) / 8;
 }
@@ -65,6 +84,7 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+const near = (value) => String(+value.toPrecision(3)).replace("-", "\u2212");
 const show = (value) => String(+value.toPrecision(6)).replace("-", "\u2212");
 
 // Round numbers between lo and hi, at most about `count`.
@@ -97,58 +117,124 @@ function disc(context, x, y, radius) {
   context.arc(x, y, radius, 0, 7);
 }
 
+// How it looks where it stands: the text's colour, and the others, brighter on a dark ground.
+function lookAt(element) {
+  const ink = getComputedStyle(element).color, [r, g, b] = ink.match(/[\d.]+/g).map(Number);
+  const dark = 0.3 * r + 0.6 * g + 0.1 * b > 128; // light text stands on a dark ground, whatever host and theme
+  const shade = (colour) => dark ? `rgb(${rgb(colour).map((part) => Math.min(255, BRIGHTER * part))})` : colour;
+  return { ink, dark, shade };
+}
+
+// Gives a canvas a size in css pixels, and returns its context, which draws in them.
+function fit(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  const context = canvas.getContext("2d");
+  context.setTransform(canvas.width / width, 0, 0, canvas.height / height, 0, 0);
+  return context;
+}
+
 // One panel: a canvas with a fixed plot box (css pixels), so that frames differ only in what is inside it.
-// All that it draws, and in which colours, panel.py has described.
+// All that it draws, and in which colours, panel.py has described. `drag` is told of drags, in widths of the box.
 class Panel {
-  constructor(spec, tracks, name) {
-    Object.assign(this, spec, { tracks });
+  constructor(spec, tracks, name, beginning, drag) {
+    Object.assign(this, spec, { tracks, beginning, frame: 0, pointer: null });
     this.canvas = make("canvas", { role: "img", "aria-label": this.title || name });
     this.legend = make("div", { className: "scrubber-legend" });
     const title = this.title ? [make("div", { className: "scrubber-title", textContent: this.title })] : [];
     const className = `scrubber-panel${this.aspect ? " scrubber-square" : ""}`;
     this.element = make("div", { className }, ...title, this.legend, this.canvas);
+    const point = (event) => { this.pointer = event && [event.offsetX, event.offsetY]; this.draw(...this.shown); };
+    let began = null; // where a drag began
+    this.canvas.onpointerdown = (event) => {
+      this.canvas.setPointerCapture(event.pointerId);
+      began = event.offsetX;
+      drag(0, true);
+      point(event);
+    };
+    this.canvas.onpointermove = (event) => {
+      if (began !== null) drag((event.offsetX - began) / this.box.width, false);
+      point(event);
+    };
+    this.canvas.onpointerup = this.canvas.onpointercancel = (event) => { began = null; if (event.pointerType !== "mouse") point(null); };
+    this.canvas.onpointerleave = () => { if (began === null) point(null); };
   }
 
   resize() {
     if (!this.element.isConnected) return; // no style yet; an observer calls again
-    // light text stands on a dark ground, whatever host and theme
-    this.ink = getComputedStyle(this.element).color;
-    const [r, g, b] = this.ink.match(/[\d.]+/g).map(Number);
-    this.dark = 0.3 * r + 0.6 * g + 0.1 * b > 128;
-    this.legend.replaceChildren(...this.layers.flatMap((layer) => layer.legend.map((pair) => this.entry(layer, pair))));
-    const width = this.element.clientWidth, ratio = globalThis.devicePixelRatio || 1;
+    Object.assign(this, lookAt(this.element));
+    const ghost = this.layers.filter((layer) => layer.ghost).map((layer) => this.entry({ mark: "ghost" }, [this.beginning, layer.colors[0]]));
+    this.legend.replaceChildren(...this.layers.flatMap((layer) => layer.legend.map((pair) => this.entry(layer, pair))), ...ghost);
+    const width = this.element.clientWidth;
     if (!width) return; // hidden, as notebooks are while JupyterLab changes the theme
     const left = this.limits ? (this.y_label ? 60 : 44) : 0, right = this.limits ? 12 : 0, top = 8;
     const bottom = this.limits ? (this.x_label ? 42 : 24) : 0, inside = width - left - right;
     const free = Math.min(300, Math.max(200, width * 0.55)) - top - bottom;
     this.box = { left, top, width: inside, height: Math.round(this.aspect ? inside * this.aspect : free) };
-    const full = top + this.box.height + bottom;
-    Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(full * ratio) });
-    this.canvas.style.height = `${full}px`;
-    this.context = this.canvas.getContext("2d");
-    this.context.setTransform(this.canvas.width / width, 0, 0, this.canvas.height / full, 0, 0);
+    this.context = fit(this.canvas, width, top + this.box.height + bottom);
     this.context.imageSmoothingEnabled = false;
   }
-
-  // A colour as it is, and brighter on dark ground.
-  shade(colour) { return this.dark ? `rgb(${rgb(colour).map((part) => Math.min(255, BRIGHTER * part))})` : colour; }
 
   x(value) { return this.box.left + ((value - this.limits[0]) / (this.limits[1] - this.limits[0])) * this.box.width; }
   y(value) { return this.box.top + (1 - (value - this.y_limits[0]) / (this.y_limits[1] - this.y_limits[0])) * this.box.height; }
 
-  draw(frame) {
+  // frame counts those of all choices of the second slider; `since` is how many came before it in its own
+  draw(frame, since) {
     const { context, box } = this;
+    this.shown = [frame, since];
     if (!context) return;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.save();
+    context.beginPath();
+    context.rect(box.left, box.top, box.width, box.height);
+    context.clip();
     for (const layer of this.layers) {
       context.save();
-      context.beginPath();
-      context.rect(box.left, box.top, box.width, box.height);
-      context.clip();
-      DRAW[layer.mark](this, layer, frame, context);
+      DRAW[layer.mark](this, layer, frame, context, since);
       context.restore();
     }
+    if (since) for (const layer of this.layers) if (layer.ghost) this.ghost(layer, frame - since, context);
+    context.restore();
     if (this.limits) this.axes(context, box, box.top + box.height);
+    if (this.limits && this.pointer) this.read(context, box, frame);
+  }
+
+  // The outline of the first frame, to compare with.
+  ghost(layer, frame, context) {
+    const { value, row } = this.tracks[layer.track ?? "bars"], now = row(frame), [lo, hi] = this.limits;
+    const bins = layer.mark === "bars", width = (hi - lo) / (bins ? now.length : now.length - 1);
+    context.beginPath();
+    now.forEach((level, i) => {
+      const y = this.y(value(level));
+      context.lineTo(this.x(lo + i * width), y);
+      if (bins) context.lineTo(this.x(lo + (i + 1) * width), y);
+    });
+    Object.assign(context, { strokeStyle: this.ink, lineWidth: 1.2, globalAlpha: 0.8 });
+    context.setLineDash([2, 2]);
+    context.stroke();
+  }
+
+  // What is at the pointer.
+  read(context, box, frame) {
+    const [px, py] = this.pointer, across = (px - box.left) / box.width, up = 1 - (py - box.top) / box.height;
+    if (across < 0 || across > 1 || up < 0 || up > 1) return;
+    const x = this.limits[0] + across * (this.limits[1] - this.limits[0]), y = this.y_limits[0] + up * (this.y_limits[1] - this.y_limits[0]);
+    const lines = [`${this.x_label || "x"} = ${near(x)}`, ...(this.aspect ? [`${this.y_label} = ${near(y)}`] : [])];
+    Object.assign(context, { font: "12px system-ui, sans-serif", textAlign: "left", textBaseline: "top", fillStyle: this.ink });
+    for (const layer of this.layers) {
+      const found = READ[layer.mark]?.(this, layer, frame, across, up);
+      if (found === undefined) continue;
+      lines.push(`${layer.legend[0][0]}: ${near(found)}`);
+      if (!this.aspect) { context.beginPath(); disc(context, px, this.y(found), 3); context.fill(); }
+    }
+    if (!this.aspect) { context.globalAlpha = 0.6; context.fillRect(px - 0.5, box.top, 1, box.height); context.globalAlpha = 1; }
+    const width = Math.max(...lines.map((line) => context.measureText(line).width)) + 12;
+    const left = across < 0.5 ? box.left + box.width - width - 4 : box.left + 4;
+    context.fillStyle = this.dark ? "#000c" : "#fffd";
+    context.fillRect(left, box.top + 4, width, 16 * lines.length + 4);
+    context.fillStyle = this.ink;
+    lines.forEach((line, k) => context.fillText(line, left + 6, box.top + 8 + 16 * k));
   }
 
   axes(context, box, bottom) {
@@ -175,13 +261,18 @@ class Panel {
 
   // An entry of the legend, with a sample of how the layer is drawn.
   entry(layer, [label, colour]) {
-    const ratio = globalThis.devicePixelRatio || 1, canvas = make("canvas", { width: 26 * ratio, height: 12 * ratio, "aria-hidden": "true" });
-    const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
+    const canvas = make("canvas", { "aria-hidden": "true" }), context = fit(canvas, 26, 12);
     context.fillStyle = context.strokeStyle = this.shade(colour);
+    if (layer.mark === "ghost") context.strokeStyle = this.ink;
     SAMPLE[layer.mark](context, layer);
     return make("span", {}, canvas, label);
   }
+}
+
+function stroke(context, width, ...path) {
+  context.lineWidth = width;
+  for (const [x, y] of path) context.lineTo(x, y);
+  context.stroke();
 }
 
 // A legend entry's sample of 26 x 12 css pixels, by the layer's mark.
@@ -189,25 +280,43 @@ const SAMPLE = {
   bars: (context) => context.fillRect(4, 0, 22, 12),
   dots: (context) => { disc(context, 13, 6, 4.5); context.fill(); },
   cells: (context, { colors }) => context.drawImage(picture(26, 1, 26, (i) => along(colors, i / 25)), 0, 0, 26, 12),
-  line(context, { dash }) {
-    context.setLineDash(dash);
-    context.lineWidth = 2.5;
-    context.moveTo(0, 6);
-    context.lineTo(26, 6);
-    context.stroke();
+  line: (context, { dash }) => { context.setLineDash(dash); stroke(context, 2.5, [0, 6], [26, 6]); },
+  rule: (context, { dash }) => { context.setLineDash(dash); stroke(context, 2, [0, 6], [26, 6]); },
+  ghost: (context) => { context.setLineDash([2, 2]); stroke(context, 1.2, [0, 6], [26, 6]); },
+  arrows: (context) => stroke(context, 1.2, [3, 6], [23, 6], [19, 3], [23, 6], [19, 9]),
+};
+
+// The value of a layer at the pointer, which is at these shares of the box.
+const READ = {
+  bars: ({ tracks: { bars } }, layer, frame, across) => {
+    const row = bars.row(frame);
+    return bars.value(row[Math.min(row.length - 1, Math.floor(across * row.length))]);
+  },
+  line: ({ tracks }, { track }, frame, across) => {
+    const { value, row } = tracks[track], now = row(frame), at = across * (now.length - 1), k = Math.min(Math.floor(at), now.length - 2);
+    return value(now[k]) * (1 - at + k) + value(now[k + 1]) * (at - k);
+  },
+  cells: ({ tracks: { cells } }, layer, frame, across, up) => {
+    const [, wide, high] = cells.shape, i = Math.min(wide - 1, Math.floor(across * wide)), j = Math.min(high - 1, Math.floor(up * high));
+    return cells.value(cells.row(frame)[i * high + j]);
   },
 };
 
 // One frame of a layer, by its mark.
 const DRAW = {
+  // as one shape: bars side by side would have seams
   bars(panel, layer, frame, context) {
-    const { bars } = panel.tracks, row = bars.row(frame), [lo, hi] = panel.limits;
-    const floor = panel.y(0), width = (hi - lo) / row.length;
+    const { bars } = panel.tracks, row = bars.row(frame), [lo, hi] = panel.limits, width = (hi - lo) / row.length;
     context.fillStyle = panel.shade(layer.colors[0]);
+    context.beginPath();
+    context.moveTo(panel.x(lo), panel.y(0));
     row.forEach((level, i) => {
-      const left = panel.x(lo + i * width), top = panel.y(bars.value(level));
-      context.fillRect(left, top, panel.x(lo + (i + 1) * width) - left - 0.5, floor - top);
+      const top = panel.y(bars.value(level));
+      context.lineTo(panel.x(lo + i * width), top);
+      context.lineTo(panel.x(lo + (i + 1) * width), top);
     });
+    context.lineTo(panel.x(hi), panel.y(0));
+    context.fill();
   },
 
   line(panel, { track, colors, dash, halo }, frame, context) {
@@ -221,17 +330,29 @@ const DRAW = {
     context.stroke();
   },
 
-  dots(panel, layer, frame, context) {
+  rule(panel, { colors, dash }, frame, context) {
+    const { value, row } = panel.tracks.rule, x = panel.x(value(row(frame)[0])), { top, height } = panel.box;
+    context.strokeStyle = panel.shade(colors[0]);
+    context.setLineDash(dash);
+    context.beginPath();
+    stroke(context, 2, [x, top], [x, top + height]);
+  },
+
+  dots(panel, layer, frame, context, since) {
     const { xy, color } = panel.tracks, now = xy.row(frame), kinds = color?.row(0), n = now.length / 2;
     const at = (row, i) => [panel.x(xy.value(row[2 * i])), panel.y(xy.value(row[2 * i + 1]))];
-    const past = Array.from({ length: Math.min(layer.trails, frame) + 1 }, (_, k) => xy.row(frame - k));
+    const past = Math.min(layer.trails, since);
     for (const kind of new Set(kinds ?? [0])) {
       const members = [...Array(n).keys()].filter((i) => !kinds || kinds[i] === kind);
       context.fillStyle = context.strokeStyle = panel.shade(layer.colors[kind]);
-      context.beginPath();
-      for (const i of members) past.forEach((row, k) => (k ? context.lineTo(...at(row, i)) : context.moveTo(...at(row, i))));
-      Object.assign(context, { globalAlpha: 0.35, lineWidth: 1 });
-      context.stroke();
+      context.lineWidth = 1;
+      for (let age = 0; age < past; age++) { // trails fade
+        const [young, old] = [xy.row(frame - age), xy.row(frame - age - 1)];
+        context.globalAlpha = 0.6 * (1 - age / layer.trails);
+        context.beginPath();
+        for (const i of members) { context.moveTo(...at(young, i)); context.lineTo(...at(old, i)); }
+        context.stroke();
+      }
       context.beginPath();
       for (const i of members) disc(context, ...at(now, i), n > 600 ? 1.5 : n > 60 ? 2.2 : 4);
       context.globalAlpha = 0.85;
@@ -278,70 +399,189 @@ const DRAW = {
   },
 };
 
+// ---- a slider ---------------------------------------------------------------------------------------
+
+const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab looks for it on the focused element itself
+const STEPS = Array.from({ length: 13 }, (_, k) => 10 ** (6 - k)).flatMap((power) => [5 * power, 2 * power, power]);
+
+// The value's roundest divisor among 1, 2, 5, 10, ...
+const roundness = (value) => STEPS.find((step) => Math.abs(value / step - Math.round(value / step)) < 1e-6) ?? 0;
+
+// A slider over values at given places (0 to 1), with ticks, named ends and, if there is one, a curve above it.
+class Slider {
+  constructor(go, pause, space) {
+    this.input = make("input", { type: "range", min: 0, max: 1, step: "any", ...KEYS });
+    this.canvas = make("canvas", { "aria-hidden": "true" });
+    this.element = make("div", { className: "scrubber-track" }, this.canvas, this.input);
+    const seek = (k) => { pause(); go(k); };
+    this.input.oninput = () => seek(this.nearest(+this.input.value));
+    this.input.onkeydown = (event) => {
+      const leap = Math.ceil(this.values.length / 10), last = this.values.length - 1;
+      const to = { ArrowLeft: this.k - 1, ArrowDown: this.k - 1, ArrowRight: this.k + 1, ArrowUp: this.k + 1,
+        PageDown: this.k - leap, PageUp: this.k + leap, Home: 0, End: last }[event.key];
+      if (event.ctrlKey || event.metaKey || event.altKey || (to === undefined && event.key !== " ")) return;
+      event.preventDefault(); // the page would scroll, and the slider go to places between the frames
+      if (event.key === " ") space(); else seek(to);
+    };
+    const follow = (event) => seek(this.nearest((event.offsetX - this.left) / this.width));
+    this.canvas.onpointerdown = (event) => { this.canvas.setPointerCapture(event.pointerId); follow(event); };
+    this.canvas.onpointermove = (event) => { if (this.canvas.hasPointerCapture(event.pointerId)) follow(event); };
+  }
+
+  load(name, { values, places, ends = ["", ""], curve = null }) {
+    Object.assign(this, { name, values, places, ends, curve, k: 0 });
+    this.input.setAttribute("aria-label", name);
+    this.range = curve && [Math.min(0, ...curve.values.flat()), Math.max(curve.band ?? 0, ...curve.values.flat()) * 1.05];
+  }
+
+  nearest(place) { return this.places.reduce((best, at, k) => (Math.abs(at - place) < Math.abs(this.places[best] - place) ? k : best), 0); }
+
+  label(k) { return `${this.name} = ${show(this.values[k])}`; }
+
+  // left and width: where the ends are, in css pixels of the stage
+  resize(look, stage, left, width) {
+    const thumb = parseFloat(getComputedStyle(this.element).getPropertyValue("--scrubber-thumb")), high = thumb + 18;
+    Object.assign(this, { look, left, width, groove: (this.curve ? 54 : 0) + high / 2 });
+    this.context = fit(this.canvas, stage, this.groove + high / 2 + 18);
+    this.element.style.width = `${stage}px`;
+    Object.assign(this.input.style, { left: `${left - thumb / 2}px`, width: `${width + thumb}px`, top: `${this.groove - high / 2}px`, height: `${high}px` });
+    this.draw(this.k, 0);
+  }
+
+  at(k) { return this.left + this.places[k] * this.width; }
+
+  // k: the value; choice: the row of the curve
+  draw(k, choice) {
+    this.k = k;
+    this.input.value = this.places[k];
+    this.input.setAttribute("aria-valuetext", this.label(k));
+    const { context, groove, look } = this;
+    if (!context) return;
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    Object.assign(context, { font: "12px system-ui, sans-serif", fillStyle: look.ink, textBaseline: "top", globalAlpha: 1 });
+    if (this.curve) this.drawCurve(context, this.curve.values[choice], k);
+    Object.assign(context, { fillStyle: look.ink, globalAlpha: 0.6 });
+    context.fillRect(this.left, groove - 1, this.width, 2);
+    context.globalAlpha = 1;
+    this.ticks(context, groove + 12);
+  }
+
+  ticks(context, below) {
+    const last = this.values.length - 1, [first, end] = [0, last].map((k) => (this.ends[k && 1] ? `${this.ends[k && 1]}, ` : "") + this.label(k));
+    const widths = [first, end].map((text) => context.measureText(text).width), right = this.left + this.width + 8;
+    context.textAlign = "left";
+    context.fillText(first, this.left - 8, below);
+    context.textAlign = "right";
+    context.fillText(end, right, below);
+    context.textAlign = "center";
+    const taken = [[this.left - 8, this.left - 8 + widths[0]], [right - widths[1], right]];
+    const inner = [...this.values.keys()].slice(1, -1).sort((a, b) => roundness(this.values[b]) - roundness(this.values[a]));
+    for (const k of [0, last, ...inner]) {
+      const text = show(this.values[k]), half = context.measureText(text).width / 2 + 6, x = this.at(k), free = k && k !== last;
+      if (free && taken.some(([from, to]) => x + half > from && x - half < to)) continue;
+      context.fillRect(x - 0.5, this.groove + 2, 1, 7);
+      if (!free) continue;
+      taken.push([x - half, x + half]);
+      context.fillText(text, x, below);
+    }
+  }
+
+  drawCurve(context, values, k) {
+    const { label, band } = this.curve, [lo, hi] = this.range, y = (value) => 50 - ((value - lo) / (hi - lo || 1)) * 32;
+    context.textAlign = "left";
+    context.fillText(`${label}: ${near(values[k])}${band ? `, by chance up to ${near(band)}` : ""}`, this.left, 0);
+    context.fillStyle = this.look.shade(this.chance);
+    if (band) {
+      context.globalAlpha = 0.3;
+      context.fillRect(this.left, y(band), this.width, y(0) - y(band));
+      context.globalAlpha = 1;
+      context.fillRect(this.left, y(band), this.width, 1);
+    }
+    context.strokeStyle = context.fillStyle = this.look.shade(this.accent);
+    context.beginPath();
+    stroke(context, 1.5, ...values.map((value, i) => [this.at(i), y(value)]));
+    context.beginPath();
+    disc(context, this.at(k), y(values[k]), 3.5);
+    context.fill();
+  }
+}
+
 // ---- the player -------------------------------------------------------------------------------------
 
 // Fills `root` with the player and returns it. `load` gives it frames; `changed` is told every new t.
 export function mount(root, changed = () => {}) {
-  const keys = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab looks for it on the focused element itself
   const calm = globalThis.matchMedia("(prefers-reduced-motion: reduce)");
-  const slider = make("input", { type: "range", min: 0, step: 1, ...keys });
-  const [first, last] = [make("span"), make("span")], reading = make("output", { className: "scrubber-t", "aria-live": "off" });
-  const play = make("button", { type: "button", className: "scrubber-play", textContent: "\u25b6\ufe0e Play", "aria-label": "Play", ...keys });
-  const back = make("button", { type: "button", textContent: "\u2039", "aria-label": "one frame back", ...keys });
-  const forth = make("button", { type: "button", textContent: "\u203a", "aria-label": "one frame forward", ...keys });
-  const speed = make("select", { "aria-label": "speed", ...keys },
+  const reading = make("output", { className: "scrubber-t", "aria-live": "off" });
+  const play = make("button", { type: "button", className: "scrubber-play", textContent: "\u25b6\ufe0e Play", "aria-label": "Play", ...KEYS });
+  const back = make("button", { type: "button", textContent: "\u2039", "aria-label": "one frame back", ...KEYS });
+  const forth = make("button", { type: "button", textContent: "\u203a", "aria-label": "one frame forward", ...KEYS });
+  const speed = make("select", { "aria-label": "speed", ...KEYS },
     ...[0.25, 0.5, 1, 2, 4].map((value) => make("option", { value, textContent: `${value}\u00d7`, defaultSelected: value === 1 })));
-  const loop = make("input", { type: "checkbox", ...keys });
-  const text = make("p", { className: "scrubber-text", "aria-live": "polite" });
+  const loop = make("input", { type: "checkbox", ...KEYS }), line = make("span");
+  const text = make("p", { className: "scrubber-text", "aria-live": "polite" }, line);
   const title = make("div", { className: "scrubber-title" }), stage = make("div", { className: "scrubber-panels" });
-  root.className = "scrubber";
-  root.setAttribute("role", "group");
-  root.replaceChildren(make("style", { textContent: CSS }), title, stage, make("div", { className: "scrubber-row" }, first, slider, last),
-    make("div", { className: "scrubber-row" }, play, back, forth, speed, make("label", {}, loop, "loop"), reading), text);
 
-  let loads = 0, from = 0, since = 0; // playing started at frame `from` at the time `since`
-  const anchor = () => { from = player.frame; since = performance.now(); };
+  let loads = 0, from = 0, since = 0, held = 0; // playing started at the place `from` at the time `since`, a drag at `held`
+  const anchor = () => { from = slider.places[player.frame]; since = performance.now(); };
   const player = {
-    spec: null, panels: [], frame: 0, playing: false,
+    spec: null, panels: [], frame: 0, choice: 0, playing: false,
     get t() { return this.spec.t[this.frame]; },
 
     // `wanted` gives the t to show, asked late: the slider may move while the frames are unpacked.
     async load(bytes, wanted = () => {}) {
-      const turn = ++loads, spec = await unpack(bytes), frame = spec.t.indexOf(wanted());
+      const turn = ++loads, spec = await unpack(bytes), frame = spec.t.indexOf(wanted()), count = spec.t.length;
       if (turn !== loads) return; // newer frames came in the meantime
       const name = spec.title || `figure over ${spec.name}`;
       player.spec = spec;
-      player.panels = spec.panels.map((options, k) => new Panel(options, spec.tracks[k], name));
+      slider.load(spec.name, { ...spec, values: spec.t });
+      if (spec.second) other.load(spec.second.name, spec.second);
+      Object.assign(slider, { accent: spec.accent, chance: spec.chance });
+      player.panels = spec.panels.map((options, k) => new Panel(options, spec.tracks[k], name, slider.label(0), drag));
       stage.replaceChildren(...player.panels.map((panel) => panel.element));
+      other.element.hidden = !spec.second;
       title.textContent = spec.title;
-      first.textContent = `${spec.name} = ${show(spec.t[0])}`;
-      last.textContent = show(spec.t.at(-1));
+      text.dataset.longest = spec.texts.reduce((a, b) => (b.length > a.length ? b : a));
       root.setAttribute("aria-label", name);
-      slider.setAttribute("aria-label", spec.name);
-      slider.max = spec.t.length - 1;
-      reading.style.minWidth = `${spec.name.length + 3 + Math.max(...spec.t.map((value) => show(value).length))}ch`;
+      player.frame = frame >= 0 ? frame : spec.start % count;
+      player.choice = Math.floor(spec.start / count);
       player.resize();
-      player.seek(frame >= 0 ? frame : spec.start, true);
+      player.seek(player.frame, player.choice, true);
     },
 
     resize() {
-      for (const panel of player.panels) {
-        panel.resize();
-        panel.draw(player.frame);
-      }
+      if (!player.spec || !root.isConnected) return;
+      const look = lookAt(root), wide = stage.clientWidth;
       // on dark ground a dark accent would make browsers draw the slider's empty part white
-      if (player.spec) root.style.setProperty("--scrubber-accent", player.panels[0].shade(player.spec.accent));
+      root.style.setProperty("--scrubber-accent", look.shade(player.spec.accent));
+      stage.classList.toggle("scrubber-narrow", player.panels.length > 1 && wide < 560);
+      for (const panel of player.panels) panel.resize();
+      const [first, last] = [player.panels[0], player.panels.at(-1)];
+      if (!wide || !first.box) return;
+      const offset = (panel) => panel.canvas.getBoundingClientRect().left - stage.getBoundingClientRect().left;
+      const ends = player.panels.map((panel) => [offset(panel) + panel.box.left, offset(panel) + panel.box.left + panel.box.width]);
+      let [left, right] = [Math.max(13, Math.min(...ends.map(([a]) => a))), Math.min(wide - 13, Math.max(...ends.map(([, b]) => b)))];
+      if (right - left < 0.75 * wide && wide < 560) [left, right] = [13, wide - 13]; // a small plot on a small screen
+      slider.resize(look, wide, left, right - left);
+      if (player.spec.second) other.resize(look, wide, left, right - left);
+      player.draw();
     },
 
-    seek(frame, force = false) {
-      frame = Math.max(0, Math.min(player.spec.t.length - 1, frame));
-      if (frame === player.frame && !force) return;
-      player.frame = frame;
-      slider.value = frame;
-      reading.textContent = `${player.spec.name} = ${show(player.t)}`;
-      slider.setAttribute("aria-valuetext", reading.textContent);
-      text.textContent = player.spec.texts[frame];
-      for (const panel of player.panels) panel.draw(frame);
+    draw() {
+      const frame = player.choice * player.spec.t.length + player.frame;
+      slider.draw(player.frame, player.choice);
+      if (player.spec.second) other.draw(player.choice, 0);
+      for (const panel of player.panels) panel.draw(frame, player.frame);
+    },
+
+    seek(frame, choice = player.choice, force = false) {
+      const count = player.spec.t.length, last = (player.spec.second?.values.length ?? 1) - 1;
+      frame = Math.max(0, Math.min(count - 1, frame));
+      choice = Math.max(0, Math.min(last, choice));
+      if (frame === player.frame && choice === player.choice && !force) return;
+      Object.assign(player, { frame, choice });
+      player.draw();
+      reading.textContent = slider.label(frame) + (last ? `, ${other.label(choice)}` : "");
+      line.textContent = player.spec.texts[choice * count + frame];
       changed(player.t);
     },
 
@@ -354,31 +594,47 @@ export function mount(root, changed = () => {}) {
       text.setAttribute("aria-live", on ? "off" : "polite"); // nobody can listen to that many texts
       anchor();
     },
+
+    // Goes to what an address such as #t=26 asks for.
+    follow(address) {
+      const wanted = new URLSearchParams(address.replace(/^#/, ""));
+      const near = (one, now) => {
+        const value = wanted.get(one.name) || NaN;
+        const gap = (k) => Math.abs(one.values[k] - value);
+        return isFinite(value) ? [...one.values.keys()].reduce((best, k) => (gap(k) < gap(best) ? k : best), 0) : now;
+      };
+      player.seek(near(slider, player.frame), player.spec.second ? near(other, player.choice) : 0);
+    },
   };
 
   function step(now) {
     if (!player.playing) return;
-    const count = player.spec.t.length, rate = (FPS * speed.value) / (calm.matches ? 8 : 1);
-    const target = from + Math.max(0, Math.floor(((now - since) / 1000) * rate));
-    const over = target >= count && loop.checked;
-    player.seek(over ? 0 : target);
+    const rate = speed.value / SECONDS / (calm.matches ? 8 : 1);
+    const place = from + (Math.max(0, now - since) / 1000) * rate, over = place > 1 && loop.checked;
+    player.seek(over ? 0 : slider.nearest(place));
     if (over) anchor();
-    if (!root.isConnected || (target >= count - 1 && !loop.checked)) player.play(false);
+    if (!root.isConnected || (place >= 1 && !loop.checked)) player.play(false);
     else requestAnimationFrame(step);
   }
 
-  const go = (frame) => { player.play(false); player.seek(frame); };
-  slider.oninput = () => go(+slider.value);
+  const pause = () => player.play(false);
+  const toggle = () => player.play(!player.playing);
+  const go = (frame) => { pause(); player.seek(frame); };
+  const drag = (by, begins) => {
+    if (begins) held = slider.places[player.frame];
+    else go(slider.nearest(held + by));
+  };
+  const slider = new Slider((k) => player.seek(k), pause, toggle);
+  const other = new Slider((k) => player.seek(player.frame, k), () => {}, toggle);
   back.onclick = () => go(player.frame - 1);
   forth.onclick = () => go(player.frame + 1);
-  play.onclick = () => player.play(!player.playing);
+  play.onclick = toggle;
   speed.onchange = anchor;
-  slider.onkeydown = (event) => {
-    if (event.key !== " ") return;
-    event.preventDefault(); // the page would scroll
-    player.play(!player.playing);
-  };
 
+  root.className = "scrubber";
+  root.setAttribute("role", "group");
+  root.replaceChildren(make("style", { textContent: CSS }), title, stage, make("div", { className: "scrubber-say" }, reading, text),
+    slider.element, other.element, make("div", { className: "scrubber-row" }, play, back, forth, speed, make("label", {}, loop, "loop")));
   new ResizeObserver(() => player.resize()).observe(stage);
   // Another theme gives another text colour: the transition in the style tells of it, except out of sight.
   for (const over of ["transitionend", "transitioncancel"]) {
@@ -389,11 +645,38 @@ export function mount(root, changed = () => {}) {
   return player;
 }
 
+// Hides the film strip, which is on the page for readers without scripts: the nearest image that its words describe.
+function hideStrip(root, caption) {
+  for (let place = root.parentElement; place; place = place.parentElement) {
+    const image = [...place.querySelectorAll("img")].find(({ alt }) => alt === caption);
+    if (!image) continue;
+    let box = image;
+    while (!box.parentElement.contains(root) && !box.parentElement.textContent.trim()) box = box.parentElement;
+    box.classList.add("scrubber-strip");
+    root.classList.add("scrubber-with-strip");
+    return true;
+  }
+  return false;
+}
+
+async function play(root, bytes) {
+  const player = mount(root);
+  await player.load(bytes);
+  const follow = () => player.follow(globalThis.location.hash);
+  follow();
+  globalThis.addEventListener("hashchange", follow);
+  const hide = () => hideStrip(root, player.spec.caption);
+  if (hide()) return;
+  const observer = new MutationObserver(() => { if (hide()) observer.disconnect(); }); // the strip may come later
+  observer.observe(document.body, { childList: true, subtree: true });
+  setTimeout(() => observer.disconnect(), 10_000);
+}
+
 // Host 1, a page fragment: mounts every copy of this output that is not running yet, in `here` or on the page.
 export function start(identity, bytes, here) {
   for (const scope of [here, document]) {
     for (const root of scope?.querySelectorAll(`[data-scrubber="${identity}"]`) ?? []) {
-      if (!root.scrubber) mount(root).load(bytes);
+      if (!root.scrubber) play(root, bytes);
     }
   }
 }
