@@ -33,7 +33,7 @@ class Scrubber:
 
     def __init__(self, root):
         self.root, self.page = root, root.page
-        self.slider = root.get_by_role("slider")
+        self.slider = root.get_by_role("slider").first
         self.play = root.locator(".scrubber-play")
         self.canvas = root.locator(".scrubber-panel > canvas")
         self.slider.wait_for()

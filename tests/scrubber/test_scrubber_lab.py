@@ -213,6 +213,28 @@ def test_typing_on_the_controls_does_not_edit_the_notebook(lab, scrubbers):
     assert strip == [{k: v for k, v in cell.items() if k != "outputs"} for cell in before]
 
 
+def test_the_strip_is_hidden_beside_a_player(lab, scrubbers):
+    rows = lab.page.locator(".jp-OutputArea-child:has(img)")
+    assert rows.count() == 2
+    for row in rows.all():
+        row.wait_for(state="hidden")
+
+
+def test_a_new_view_of_the_output_scrubs_and_shows_no_strip(lab, scrubbers):
+    lab.page.evaluate("jupyterapp.shell.currentWidget.content.activeCellIndex = 1")
+    lab.page.evaluate("jupyterapp.commands.execute('notebook:create-output-view')")
+    view = lab.page.locator(".jp-LinkedOutputView")
+    copy = Scrubber(view.locator(".scrubber"))
+    copy.check()
+    view.locator("img").wait_for(state="hidden")
+    title = (
+        "[...jupyterapp.shell.widgets('main')].find((one) => one.title.label.includes('Output'))"
+    )
+    lab.page.evaluate(f"{title}.close()")
+    view.wait_for(state="detached")
+    lab.page.evaluate("jupyterapp.shell.activateById([...jupyterapp.shell.widgets('main')][0].id)")
+
+
 def test_scrubbing_sends_nothing_to_the_kernel(lab, scrubbers):
     cdp = lab.page.context.new_cdp_session(lab.page)
     sent = []

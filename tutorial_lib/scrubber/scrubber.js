@@ -645,10 +645,10 @@ export function mount(root, changed = () => {}) {
   return player;
 }
 
-// Hides the film strip, which is on the page for readers without scripts: the nearest image that its words describe.
-function hideStrip(root, caption) {
+// Hides the film strip, which is on the page for readers without scripts: the nearest image with its words or data.
+function hideStrip(root, { caption, mark }) {
   for (let place = root.parentElement; place; place = place.parentElement) {
-    const image = [...place.querySelectorAll("img")].find(({ alt }) => alt === caption);
+    const image = [...place.querySelectorAll("img")].find(({ alt, src }) => alt === caption || (mark && src.includes(mark)));
     if (!image) continue;
     let box = image;
     while (!box.parentElement.contains(root) && !box.parentElement.textContent.trim()) box = box.parentElement;
@@ -665,7 +665,7 @@ async function play(root, bytes) {
   const follow = () => player.follow(globalThis.location.hash);
   follow();
   globalThis.addEventListener("hashchange", follow);
-  const hide = () => hideStrip(root, player.spec.caption);
+  const hide = () => hideStrip(root, player.spec);
   if (hide()) return;
   const observer = new MutationObserver(() => { if (hide()) observer.disconnect(); }); // the strip may come later
   observer.observe(document.body, { childList: true, subtree: true });
