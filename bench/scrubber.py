@@ -9,12 +9,13 @@ ratio are asserted.
 import json
 import statistics
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import nbformat
 import numpy as np
 import pytest
-from scrubbing import Scrubber
+from scrubbing import Scrubber, blobs, unpack
 from slow_line import slow_line
 
 from tutorial_lib import scrubber as lib
@@ -55,13 +56,13 @@ WATCH = """root => {
     return hash;
   };
 
-  // The milliseconds from the next key to other pixels, and to the animation frame after them. The
-  // first holds the time to draw and read them, too, for browsers may draw only when asked.
-  const answer = () => new Promise((done, fail) => {
+  // The milliseconds from the next event of a kind to other pixels, and to the animation frame
+  // after. The first holds the time to draw and read them, too: browsers may draw only when asked.
+  const answer = (kind) => new Promise((done, fail) => {
     const before = picture();
     let pressed = null;
     const press = () => { pressed = performance.now() };
-    addEventListener('keydown', press, { capture: true, once: true });
+    addEventListener(kind, press, { capture: true, once: true });
     const look = () => {
       if (pressed === null || [before, undefined].includes(picture())) return false;
       const changed = performance.now();
@@ -92,7 +93,7 @@ WATCH = """root => {
   };
 
   window.watch = {
-    arm() { this.answer = answer() },
+    arm(kind) { this.answer = answer(kind) },
     begin() { this.stop = count() },
   };
 }"""
@@ -121,10 +122,27 @@ class Figure:
         """(presses, 2): milliseconds to other pixels, and to the animation frame after them."""
         found = []
         for _ in range(PRESSES):
-            self.page.evaluate("watch.arm()")
+            self.page.evaluate("watch.arm('keydown')")
             self.page.keyboard.press("ArrowRight")
             found.append(self.page.evaluate("watch.answer"))
             self.page.wait_for_timeout(150)  # until the kernel is idle again
+        return np.array(found)
+
+    def drag_latencies(self):
+        """The same for a drag on the plot, a frame at a time."""
+        canvas, box = (
+            self.scrubber.canvas.bounding_box(),
+            self.scrubber.read("player.panels[0].box"),
+        )
+        x, y = canvas["x"] + box["left"] + 5, canvas["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        found = []
+        for k in range(1, PRESSES + 1):
+            self.page.evaluate("watch.arm('pointermove')")
+            self.page.mouse.move(x + k * box["width"] / 199, y)
+            found.append(self.page.evaluate("watch.answer"))
+        self.page.mouse.up()
         return np.array(found)
 
     def burst(self):
@@ -170,13 +188,17 @@ def delay(request, lab, path):
 def test_latency(lab, delay, record):
     medians = {}
     for kind, name in KINDS.items():
-        found = Figure(lab, kind).latencies()
-        medians[kind] = np.median(found[:, 0])
-        for column, until in enumerate(["changed", "next frame"]):
-            middle, late = np.percentile(found[:, column], [50, 95])
-            what = f"{name}, +{delay} ms: key to {until}, median / p95"
-            bar = "<= 12 / 25 ms" if kind != "c" and not column else ""
-            record(what, f"{middle:.1f} / {late:.1f} ms", bar)
+        figure = Figure(lab, kind)
+        found = {"key": figure.latencies()}
+        medians[kind] = np.median(found["key"][:, 0])
+        if kind == "a":
+            found["drag on the plot"] = figure.drag_latencies()
+        for way, times in found.items():
+            for column, until in enumerate(["changed", "next frame"]):
+                middle, late = np.percentile(times[:, column], [50, 95])
+                what = f"{name}, +{delay} ms: {way} to {until}, median / p95"
+                bar = "<= 5 / 10 ms" if kind != "c" and not column else ""
+                record(what, f"{middle:.1f} / {late:.1f} ms", bar)
     for kind in "ab":
         ratio = medians["c"] / medians[kind]
         record(f"(c) / {KINDS[kind]}, +{delay} ms: median latency", f"{ratio:.0f} x", ">= 10 x")
@@ -226,13 +248,23 @@ def arrays():
     return dict(samples=samples, exact=exact, walk=walk, cloud=cloud, digits=digits)
 
 
+SECOND = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 PANELS = {
     "bars": ("10 000 samples and a curve", 40, lambda a: lib.bars(a["samples"], curve=a["exact"])),
     "curves": ("two", 40, lambda a: lib.curves({"a": a["exact"], "b": 0.9 * a["exact"]})),
     "points": ("500 and their trails", 400, lambda a: lib.points(a["walk"], trails=10)),
     "density": ("64 x 64 cells of 5000 points", 400, lambda a: lib.density(a["cloud"], bins=64)),
     "images": ("25 of 8 x 8", 400, lambda a: lib.images(a["digits"])),
+    "two sliders": ("six times 2000 samples and a curve", 120, lambda a: six_of(a)),
 }
+
+
+def six_of(arrays):
+    """200 frames for each of six values of a second slider."""
+    return lib.stack(
+        lib.bars(width * arrays["samples"][:, :2000], bins=60, curve=width * arrays["exact"])
+        for width in SECOND
+    )
 
 
 @pytest.mark.parametrize("kind", PANELS)
@@ -245,10 +277,61 @@ def test_size_and_build_time(kind, arrays, monkeypatch, record):
     times = []
     for _ in range(6):
         start = time.process_time()  # this process's own work, whatever else runs
-        lib.scrub(panel(arrays))
+        figure = panel(arrays)
+        lib.scrub(figure, second=("width", SECOND) if figure.choices > 1 else None)
         times.append(time.process_time() - start)
     size = len(json.dumps(outputs[-2:])) / 1000
     seconds = statistics.median(times[1:])  # the first imports matplotlib
     record(f"{kind} ({what}), 200 frames: added", f"{size:.1f} kB", f"<= {most} kB")
     record(f"{kind} ({what}), 200 frames: build (CPU)", f"{seconds:.2f} s", "<= 0.3 s")
     assert size <= most
+
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("0*.ipynb"))
+SECONDS = 5  # of play, as scrubber.js has it
+
+
+def figures(path):
+    """The scrubbers of a notebook: what the browser unpacks of each."""
+    for cell in nbformat.read(path, 4).cells:
+        for output in cell.get("outputs", []):
+            page = output.get("data", {}).get("text/html", "")
+            if "data-scrubber" in page:
+                yield unpack(blobs(page)[1])
+
+
+def change(spec, panels):
+    """(F - 1,): how much of the picture changes from frame to frame, in all.
+
+    Lines and densities count, and arrows and pixels. Points and bars count where nothing else does:
+    they jitter, with the noise of every step.
+    """
+    n, total = len(spec["t"]), np.zeros(len(spec["t"]) - 1)
+    tracks = {f"{k} {name}": a for k, panel in enumerate(panels) for name, a in panel.items()}
+    moving = {name: array for name, array in tracks.items() if len(array) > 1}
+    calm = {name: array for name, array in moving.items() if name.split()[1] not in ("bars", "xy")}
+    for array in (calm or moving).values():
+        rows = array.reshape(-1, n, array[0].size)[-1]
+        step = np.abs(np.diff(rows, axis=0)).mean(1)
+        total += step / step.sum()
+    return total / total.sum()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_travel_goes_to_the_event(path, record):
+    """The event: the frames in which the middle 80 % of all that changes does so."""
+    for spec, panels in figures(path):
+        so_far = np.append(0, np.cumsum(change(spec, panels)))
+        t = np.array(spec["t"], dtype=float)
+        even = np.abs(t - t[0]) / abs(t[-1] - t[0])
+        begin, end = np.interp([0.1, 0.9], so_far, np.arange(len(t)))
+        shares = [
+            np.interp(end, np.arange(len(t)), places) - np.interp(begin, np.arange(len(t)), places)
+            for places in (even, spec["places"])
+        ]
+        what = f"{path.stem[:2]} {spec['title'] or 'untitled'}: {spec['name']} = "
+        what += (
+            f"{t[round(begin)]:g} to {t[round(end)]:g}, share of even travel / of ours / at play"
+        )
+        text = f"{shares[0]:.0%} / {shares[1]:.0%} / {SECONDS * shares[1]:.1f} s"
+        record(what, text, ">= 40 %, >= 2 s")

@@ -1,6 +1,8 @@
 """What the tests do with a scrubber: on a page, and with the data that it is given."""
 
+import base64
 import json
+import re
 import struct
 import zlib
 
@@ -99,6 +101,13 @@ class Scrubber:
               return [heights, unit];
             })()""".replace("BAR", str(rgb(ROLES["data"])))
         )
+
+
+def blobs(page):
+    """The module and the data inside a page fragment."""
+    as_b85 = str.maketrans(",.:/", "<>&`")
+    found = re.findall(r'bytes\("([^"]*)", (\d+)\)', page)
+    return [base64.b85decode(text.translate(as_b85))[: int(size)] for text, size in found]
 
 
 def unpack(data):

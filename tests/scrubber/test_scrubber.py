@@ -19,7 +19,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scrubbing import rgb, unpack
+from scrubbing import blobs, rgb, unpack
 from traitlets import TraitError
 
 from tutorial_lib import palette, scrubber
@@ -52,13 +52,6 @@ def shown(monkeypatch):
         return outputs
 
     return run
-
-
-def blobs(page):
-    """The module and the data inside a page fragment."""
-    as_b85 = str.maketrans(",.:/", "<>&`")
-    found = re.findall(r'bytes\("([^"]*)", (\d+)\)', page)
-    return [base64.b85decode(text.translate(as_b85))[: int(size)] for text, size in found]
 
 
 def content(outputs):
