@@ -83,7 +83,7 @@ def test_solutions_give_nothing_away(path):
     for _, _, solution in exercises(read(path)):
         where = f"the solution that ends in {solution.source.splitlines()[-1]}"
         folded = solution.metadata.get("jupyter") == {"source_hidden": True}
-        assert folded, f"{where} must be folded: View, Collapse Selected Code"
+        assert folded, f"{where} must be folded: `make notebooks` does it"
         assert solution.source.startswith("# Solution\n"), where
         assert solution.outputs == [], f"{where} must print nothing"
 
