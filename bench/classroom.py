@@ -6,10 +6,10 @@
 
 Starts JupyterHub on this machine's loopback, with a throw-away home for each student that holds the
 notebooks without solutions. All students do the same at the same moment: log in; open notebook 02,
-run all of it; then, with that kernel still there, open notebook 04 and run all of it. The first student works in a real browser, if there is one, and scrubs; the others go through
-the server's REST and WebSocket API. Servers start through binder/start with one core each, as on
-Binder. Prints waiting times, memory and processor time. Exits with 1 if anything went wrong for
-anybody.
+run all of it; then, with that kernel still there, open notebook 04 and run all of it. The first
+student works in a real browser, if there is one, and scrubs; the others go through the server's
+REST and WebSocket API. Servers start through binder/start with one core each, as on Binder. Prints
+waiting times, memory and processor time. Exits with 1 if anything went wrong for anybody.
 """
 
 import argparse
