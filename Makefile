@@ -30,7 +30,9 @@ GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VEN
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
 
+# Trusted, the notebooks show their moving figures at once, before anything is run.
 lab: $(VENV)/.lab ## open the first notebook in JupyterLab (LAB_ARGS="--no-browser ...")
+	$(BIN)/jupyter trust --log-level=ERROR notebooks/*.ipynb >/dev/null
 	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/lab$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
 		$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.default_url=/lab/tree/notebooks/01_toy_data.ipynb $(LAB_ARGS)

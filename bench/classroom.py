@@ -6,11 +6,10 @@
 
 Starts JupyterHub on this machine's loopback, with a throw-away home for each student that holds the
 notebooks without solutions. All students do the same at the same moment: log in; open notebook 02,
-run all of it and move its control; then, with that kernel still there, open notebook 04 and run all
-of it. The first student works in a real browser, if there is one, and scrubs; the others go through
-the server's REST and WebSocket API. Servers start through binder/start with one core each, as on
-Binder. Prints waiting times, memory and processor time. Exits with 1 if anything went wrong for
-anybody.
+run all of it; then, with that kernel still there, open notebook 04 and run all of it. The first
+student works in a real browser, if there is one, and scrubs; the others go through the server's
+REST and WebSocket API. Servers start through binder/start with one core each, as on Binder. Prints
+waiting times, memory and processor time. Exits with 1 if anything went wrong for anybody.
 """
 
 import argparse
@@ -43,7 +42,6 @@ from scrubbing import Scrubber  # noqa: E402
 from tools import student  # noqa: E402
 
 FIRST, SECOND = "02_forward_diffusion.ipynb", "04_training.ipynb"
-CONTROL = [f"choice.value = {beta_max}" for beta_max in (0.01, 0.03, 0.1, 0.2)]  # in FIRST
 CONFIG = """
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_port = {hub_port}
@@ -71,7 +69,6 @@ class Student:
         self.hub, self.name = URL(hub), name
         self.server = self.hub / "user" / name
         self.first_figure: dict[str, float] = {}
-        self.control: list[float] = []
 
     async def log_in(self):
         # Cookies of 127.0.0.1 count as unsafe; they are all that a browser would have, too.
@@ -99,11 +96,6 @@ class Student:
                     figure = await self._execute(channel, cell["source"])
                     if figure:
                         self.first_figure.setdefault(name, figure - start)
-            if name == FIRST:
-                for code in CONTROL:
-                    before = time.perf_counter()
-                    await self._execute(channel, code)
-                    self.control.append(time.perf_counter() - before)
 
     async def log_out(self):
         await self.http.close()
@@ -200,10 +192,6 @@ class BrowserStudent(Student):
         scrubbers = lab.scrubbers()
         for k in range(scrubbers.count()):
             Scrubber(scrubbers.nth(k)).check()
-        for code in CONTROL if name == FIRST else []:
-            before = time.perf_counter()
-            lab.execute(code)
-            self.control.append(time.perf_counter() - before)
         lab.close()
 
     def _log_out(self):
@@ -340,8 +328,6 @@ async def lesson(hub: subprocess.Popen, url: str, students: list, timeout: float
             f"run all of {name}", there, lambda s, name=name: s.work_through(name), timeout, errors
         )
         show("  to the first figure", [s.first_figure[name] for s in there], "s")
-        if name == FIRST:
-            show("  moving the control", [1000 * t for s in there for t in s.control], "ms")
         await asyncio.to_thread(usage.look)
         show("  so far, memory, shared parts counted once", usage.shared_once.values(), "MB")
         show("  so far, memory, all that is resident", usage.resident.values(), "MB")

@@ -59,12 +59,13 @@ def test_three_exercises_and_a_clinic(path):
 @each_notebook
 def test_a_question_with_one_answer_for_each_choice(path):
     """Plain Markdown: it needs no kernel. One answer is right, and each says why."""
-    cells = [c.source for c in read(path).cells if "<details>" in c.source]
+    cells = [c.source for c in read(path).cells if "<summary>A" in c.source]
     choices = re.findall(
         r"<details><summary>(.+?)</summary>\n\n(.+?)\n\n</details>", "\n\n".join(cells)
     )
     assert len(cells) == 1 and len(choices) >= 3
     assert cells[0].count("<details>") == cells[0].count("</details>") == len(choices)
+    assert [label[0] for label, _ in choices] == [*"ABCDEF"][: len(choices)]
     assert sum(text.startswith("Right") for _, text in choices) == 1
     assert all(len(text) > 100 for _, text in choices)
 
@@ -83,7 +84,7 @@ def test_solutions_give_nothing_away(path):
     for _, _, solution in exercises(read(path)):
         where = f"the solution that ends in {solution.source.splitlines()[-1]}"
         folded = solution.metadata.get("jupyter") == {"source_hidden": True}
-        assert folded, f"{where} must be folded: View, Collapse Selected Code"
+        assert folded, f"{where} must be folded: `make notebooks` does it"
         assert solution.source.startswith("# Solution\n"), where
         assert solution.outputs == [], f"{where} must print nothing"
 

@@ -47,6 +47,6 @@ def last_line(kernel: subprocess.Popen) -> str:
 def test_twice_at_once_and_after_a_restart_the_training_goes_on_the_same(tmp_path):
     both = [start(CELLS[: LOAD + 2], tmp_path) for _ in range(2)]
     first, second = map(last_line, both)
-    restarted = last_line(start([*CELLS[:2], CELLS[LOAD]], tmp_path))
+    restarted = last_line(start([CELLS[0], CELLS[LOAD]], tmp_path))
     assert first == second == restarted and first.startswith("Step(index=601, loss=0.1")
     assert os.listdir(tmp_path) == ["two_humps.pt"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from lab import TOKEN, wait_for_server
+from scrubbing import Scrubber
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
@@ -40,7 +41,7 @@ def first_start(chromium, tmp_path_factory):
         )
     try:
         wait_for_server(server, url, log)
-        page = chromium.new_page()
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{url}?token={TOKEN}")
         page.get_by_role("main").locator(".jp-Notebook").wait_for(timeout=60_000)
         yield page
@@ -53,6 +54,13 @@ def first_start(chromium, tmp_path_factory):
 def test_nothing_pops_up(first_start):
     first_start.wait_for_timeout(6000)  # what pops up does so late
     assert first_start.locator(".jp-Dialog, .Toastify__toast").all_inner_texts() == []
+
+
+def test_the_figure_on_the_first_screen_moves_before_anything_is_run(first_start):
+    scrubber = Scrubber(first_start.locator(".jp-Notebook .scrubber").first)
+    scrubber.check()
+    at = scrubber.canvas.first.bounding_box()
+    assert at["y"] + at["height"] < 900
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -98,7 +98,9 @@ def curves(
         for k, line in enumerate(lines)
     }
     layers = [line_layer(f"line{k}", name, roles[k], DASHES[k]) for k, name in enumerate(y)]
-    layers[0]["ghost"] = len(lines[0]) > 1
+    layers[0]["ghost"] = all(
+        len(line) > 1 for line in lines
+    )  # else a line at rest is there already
     if rule is not None:
         x = read_numbers("rule", np.atleast_1d(rule[1]), "(F,)")
         tracks["rule"] = Track(x[:, None], *limits, levels=2048)

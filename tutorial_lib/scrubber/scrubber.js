@@ -9,24 +9,24 @@ const CSS = `
 .scrubber-title { font-weight: 600; text-align: center }
 .scrubber-panels { display: flex; flex-wrap: wrap; gap: 6px 16px; justify-content: center; align-items: flex-end }
 .scrubber-panel { flex: 1 1 260px; min-width: 0; max-width: 640px }
-.scrubber-square { max-width: 430px }
+.scrubber-square { max-width: max(260px, min(430px, 38vh)) }
 .scrubber-narrow .scrubber-square { max-width: 250px }
 .scrubber-panel canvas { display: block; width: 100%; touch-action: pan-y; cursor: ew-resize }
 .scrubber-legend { display: flex; flex-wrap: wrap; gap: 0 14px; justify-content: center; font-size: 13px }
 .scrubber-legend canvas { display: inline-block; width: 26px; height: 12px; margin-right: 5px; vertical-align: -1px }
-.scrubber-say { display: flex; flex-wrap: wrap; gap: 0 12px; justify-content: center; font-variant-numeric: tabular-nums }
-.scrubber-t { font-weight: 600 }
-.scrubber .scrubber-text { display: grid; margin: 0; min-height: 20px; text-align: center }
+.scrubber-say { display: flex; flex-wrap: wrap; gap: 0 12px; justify-content: center; min-width: 0; font-variant-numeric: tabular-nums }
+.scrubber-t { font-weight: 600; text-align: center }
+.scrubber .scrubber-text { display: grid; margin: 0; min-height: 20px }
 .scrubber-text > span, .scrubber-text::after { grid-area: 1 / 1 }
 .scrubber-text::after { content: attr(data-longest); visibility: hidden }
-.scrubber-track { position: relative; margin: 2px auto; touch-action: pan-y }
+.scrubber-track { position: relative; margin: 6px auto 0; touch-action: pan-y }
 .scrubber-track canvas { display: block; cursor: pointer }
 .scrubber-track input { position: absolute; margin: 0; padding: 0; border: 0; background: none; cursor: pointer; appearance: none }
 .scrubber-track input::-webkit-slider-runnable-track { height: var(--scrubber-thumb); background: none }
 .scrubber-track input::-moz-range-track { background: none }
 .scrubber-track input::-webkit-slider-thumb { appearance: none; width: var(--scrubber-thumb); height: var(--scrubber-thumb); border: 0; border-radius: 50%; background: var(--scrubber-accent) }
 .scrubber-track input::-moz-range-thumb { width: var(--scrubber-thumb); height: var(--scrubber-thumb); border: 0; border-radius: 50%; background: var(--scrubber-accent) }
-.scrubber-row { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 4px 8px; margin: 4px 0 }
+.scrubber-row { display: flex; flex-wrap: wrap; align-items: center; justify-content: center; gap: 4px 8px; margin: 6px 0 2px }
 .scrubber-row input { margin: 0; cursor: pointer; width: 16px; height: 16px; accent-color: var(--scrubber-accent) }
 .scrubber-row button, .scrubber-row select { font: inherit; color: inherit; background: transparent; width: auto; height: 30px;
   min-width: 30px; border: 1px solid currentColor; border-radius: 4px; padding: 0 6px; margin: 0; cursor: pointer }
@@ -444,7 +444,8 @@ class Slider {
     Object.assign(this, { look, left, width, groove: (this.curve ? 54 : 0) + high / 2 });
     this.context = fit(this.canvas, stage, this.groove + high / 2 + 18);
     this.element.style.width = `${stage}px`;
-    Object.assign(this.input.style, { left: `${left - thumb / 2}px`, width: `${width + thumb}px`, top: `${this.groove - high / 2}px`, height: `${high}px` });
+    const tall = globalThis.matchMedia("(pointer: coarse)").matches ? high : thumb + 4; // its outline clear of the numbers
+    Object.assign(this.input.style, { left: `${left - thumb / 2}px`, width: `${width + thumb}px`, top: `${this.groove - tall / 2}px`, height: `${tall}px` });
     this.draw(this.k, 0);
   }
 
@@ -489,7 +490,7 @@ class Slider {
   drawCurve(context, values, k) {
     const { label, band } = this.curve, [lo, hi] = this.range, y = (value) => 50 - ((value - lo) / (hi - lo || 1)) * 32;
     context.textAlign = "left";
-    context.fillText(`${label}: ${near(values[k])}${band ? `, by chance up to ${near(band)}` : ""}`, this.left, 0);
+    context.fillText(label + (band ? "; grey: by chance" : ""), this.left, 0);
     context.fillStyle = this.look.shade(this.chance);
     if (band) {
       context.globalAlpha = 0.3;
@@ -542,6 +543,8 @@ export function mount(root, changed = () => {}) {
       title.textContent = spec.title;
       text.dataset.longest = spec.texts.reduce((a, b) => (b.length > a.length ? b : a));
       root.setAttribute("aria-label", name);
+      const longest = (one) => Math.max(...one.values.map((_, k) => one.label(k).length));
+      reading.style.minWidth = `${longest(slider) + (spec.second ? longest(other) + 2 : 0)}ch`; // so that nothing moves
       player.frame = frame >= 0 ? frame : spec.start % count;
       player.choice = Math.floor(spec.start / count);
       player.resize();
@@ -631,10 +634,11 @@ export function mount(root, changed = () => {}) {
   play.onclick = toggle;
   speed.onchange = anchor;
 
+  const say = make("div", { className: "scrubber-say" }, reading, text);
+  const row = make("div", { className: "scrubber-row" }, play, back, forth, speed, make("label", {}, loop, "loop"), say);
   root.className = "scrubber";
   root.setAttribute("role", "group");
-  root.replaceChildren(make("style", { textContent: CSS }), title, stage, make("div", { className: "scrubber-say" }, reading, text),
-    slider.element, other.element, make("div", { className: "scrubber-row" }, play, back, forth, speed, make("label", {}, loop, "loop")));
+  root.replaceChildren(make("style", { textContent: CSS }), title, stage, row, slider.element, other.element);
   new ResizeObserver(() => player.resize()).observe(stage);
   // Another theme gives another text colour: the transition in the style tells of it, except out of sight.
   for (const over of ["transitionend", "transitioncancel"]) {
