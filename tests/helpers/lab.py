@@ -44,18 +44,24 @@ def find_chromium(playwright):
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """The browser; skips where there is none."""
+def playwright():
+    """What drives the browsers."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        if path is None:
-            pytest.skip("no Chromium: install one, or run `playwright install chromium`")
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
-        yield browser
-        browser.close()
+        yield playwright
     # Playwright leaves its event loop behind, at which other tests' asyncio.run would stumble.
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    """The browser; skips where there is none."""
+    path = find_chromium(playwright)
+    if path is None:
+        pytest.skip("no Chromium: install one, or run `playwright install chromium`")
+    browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+    yield browser
+    browser.close()
 
 
 class Lab:
