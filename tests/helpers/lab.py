@@ -71,10 +71,13 @@ class Lab:
         self.browser, self.url, self.folder, self.environment = browser, url, folder, environment
         self.page, self.errors, self.name = None, [], None
 
-    def open(self, path, *, trusted=True, width=1200, height=900, url=None, **options):
+    def open(
+        self, path, *, trusted=True, at="lab/tree", url=None, width=1200, height=900, **options
+    ):
         """Show a copy of the notebook, beside copies of what else is in its folder.
 
-        `url` is another way to the same server, such as a slow one.
+        at: "lab/tree", or "notebooks" for Notebook 7, which has Lab's commands and cells.
+        url: another way to the same server, such as a slow one.
         """
         self.close()
         path = Path(path)
@@ -88,7 +91,7 @@ class Lab:
         viewport = {"width": width, "height": height}
         self.page = self.browser.new_context(viewport=viewport, **options).new_page()
         self.errors = listen(self.page)
-        self.page.goto(f"{url or self.url}/lab/tree/{self.name}?token={TOKEN}&reset")
+        self.page.goto(f"{url or self.url}/{at}/{self.name}?token={TOKEN}&reset")
         self.page.wait_for_function(
             """name => window.jupyterapp?.shell.currentWidget?.context?.path === name
                  && jupyterapp.shell.currentWidget.context.isReady""",
@@ -199,6 +202,7 @@ def lab(chromium, tmp_path_factory):
         port = free.getsockname()[1]
     url, log = f"http://127.0.0.1:{port}", home / "server.log"
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"]
+    command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
     with log.open("w") as out:
