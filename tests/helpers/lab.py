@@ -30,8 +30,11 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
-# Lab's own complaints, none of them about a notebook's outputs.
-NOISE = ("favicon", "ResizeObserver loop", "/api/me", "/workspaces/", "/lsp/status", "translation")
+# Complaints about no output of a notebook: Lab's, and ipywidgets' where a notebook has no kernel.
+NOISE = (
+    *("favicon", "ResizeObserver loop", "/api/me", "/workspaces/", "/lsp/status", "translation"),
+    "Cannot read properties of null (reading 'kernel')",
+)
 
 
 def find_chromium(playwright):
@@ -76,7 +79,8 @@ class Lab:
     ):
         """Show a copy of the notebook, beside copies of what else is in its folder.
 
-        at: "lab/tree", or "notebooks" for Notebook 7, which has Lab's commands and cells.
+        at: "lab/tree"; "lab" for a notebook without a kernel; "notebooks" for Notebook 7, which has
+        Lab's commands and cells.
         url: another way to the same server, such as a slow one.
         """
         self.close()
@@ -91,7 +95,17 @@ class Lab:
         viewport = {"width": width, "height": height}
         self.page = self.browser.new_context(viewport=viewport, **options).new_page()
         self.errors = listen(self.page)
-        self.page.goto(f"{url or self.url}/{at}/{self.name}?token={TOKEN}&reset")
+        where = "lab" if at == "lab" else f"{at}/{self.name}"
+        self.page.goto(f"{url or self.url}/{where}?token={TOKEN}&reset")
+        if at == "lab":
+            self.page.wait_for_function("window.jupyterapp")
+            self.page.evaluate(
+                """async path => { await jupyterapp.restored;
+                     await jupyterapp.serviceManager.sessions.shutdownAll();
+                     await jupyterapp.commands.execute(
+                       'docmanager:open', { path, kernelPreference: { shouldStart: false } }) }""",
+                self.name,
+            )
         self.page.wait_for_function(
             """name => window.jupyterapp?.shell.currentWidget?.context?.path === name
                  && jupyterapp.shell.currentWidget.context.isReady""",
