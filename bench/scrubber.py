@@ -304,16 +304,16 @@ def change(spec, panels):
     """(F - 1,): how much of the picture changes from frame to frame, in all.
 
     Lines and densities count, and arrows and pixels. Points and bars count where nothing else does:
-    they jitter, with the noise of every step.
+    they jitter, with the noise of every step. With a second slider: on average over its values.
     """
     n, total = len(spec["t"]), np.zeros(len(spec["t"]) - 1)
     tracks = {f"{k} {name}": a for k, panel in enumerate(panels) for name, a in panel.items()}
     moving = {name: array for name, array in tracks.items() if len(array) > 1}
     calm = {name: array for name, array in moving.items() if name.split()[1] not in ("bars", "xy")}
     for array in (calm or moving).values():
-        rows = array.reshape(-1, n, array[0].size)[-1]
-        step = np.abs(np.diff(rows, axis=0)).mean(1)
-        total += step / step.sum()
+        for frames in array.reshape(-1, n, array[0].size):
+            step = np.abs(np.diff(frames, axis=0)).mean(1)
+            total += step / (step.sum() or 1)
     return total / total.sum()
 
 

@@ -532,7 +532,7 @@ export function mount(root, changed = () => {}) {
     async load(bytes, wanted = () => {}) {
       const turn = ++loads, spec = await unpack(bytes), frame = spec.t.indexOf(wanted()), count = spec.t.length;
       if (turn !== loads) return; // newer frames came in the meantime
-      const name = spec.title || `figure over ${spec.name}`;
+      const titles = spec.panels.map((one) => one.title).filter(Boolean).join(" and "), name = spec.title || titles || `figure over ${spec.name}`;
       player.spec = spec;
       slider.load(spec.name, { ...spec, values: spec.t });
       if (spec.second) other.load(spec.second.name, spec.second);
