@@ -79,6 +79,17 @@ def test_without_memory_addresses(path):
 
 
 @each_notebook
+def test_folded_code_begins_with_a_line_that_tells_nothing(path):
+    """JupyterLab shows that line. What draws is folded, but in exercises and the clinic."""
+    for cell in code_cells(path):
+        tags = {*cell.metadata.get("tags", [])}
+        if "hide-input" in tags:
+            assert not re.match(r"alt = .*\w", cell.source)
+        elif re.search(r"\balt=", cell.source):
+            assert APART & tags, cell.source
+
+
+@each_notebook
 def test_small(path):
     apart = [bool(APART & {*cell.metadata.get("tags", [])}) for cell in read(path).cells]
     assert apart.count(False) <= MAX_CELLS, "cells of the main text"

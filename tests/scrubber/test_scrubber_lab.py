@@ -259,6 +259,21 @@ def test_follows_the_theme_in_sight_and_out_of_it(lab, scrubbers):
             assert scrubber.read("player.panels[0].ink === getComputedStyle(root).color")
 
 
+def test_follows_the_theme_while_nobody_scrolls(lab, scrubbers):
+    """The track, too: Lab hides the notebook while it changes the theme."""
+    scrubbers[0].slider.scroll_into_view_if_needed()
+    brightest = """(() => { let most = 0;
+      const canvas = root.querySelector('.scrubber-track canvas'), { width, height } = canvas;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] > 200 && data[i] === data[i + 2]) most = Math.max(most, data[i]);
+      return most })()"""
+    change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
+    for theme, wanted in [("JupyterLab Dark", "> 200"), ("JupyterLab Light", "< 160")]:
+        lab.page.evaluate(change, theme)
+        scrubbers[0].wait_for(f"{brightest} {wanted}")
+
+
 def test_works_with_the_kernel_shut_down(lab, scrubbers):
     lab.shut_kernel_down()
     for scrubber in scrubbers[:2]:

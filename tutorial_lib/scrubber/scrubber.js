@@ -9,7 +9,8 @@ const CSS = `
 .scrubber-title { font-weight: 600; text-align: center }
 .scrubber-panels { display: flex; flex-wrap: wrap; gap: 6px 16px; justify-content: center; align-items: flex-end }
 .scrubber-panel { flex: 1 1 260px; min-width: 0; max-width: 640px }
-.scrubber-square { max-width: max(260px, min(430px, 38vh)) }
+.scrubber-square { max-width: max(260px, min(430px, 60vh)) }
+.scrubber-several .scrubber-square { max-width: max(260px, min(430px, 38vh)) }
 .scrubber-narrow .scrubber-square { max-width: 250px }
 .scrubber-panel canvas { display: block; width: 100%; touch-action: pan-y; cursor: ew-resize }
 .scrubber-legend { display: flex; flex-wrap: wrap; gap: 0 14px; justify-content: center; font-size: 13px }
@@ -556,10 +557,13 @@ export function mount(root, changed = () => {}) {
       const look = lookAt(root), wide = stage.clientWidth;
       // on dark ground a dark accent would make browsers draw the slider's empty part white
       root.style.setProperty("--scrubber-accent", look.shade(player.spec.accent));
-      stage.classList.toggle("scrubber-narrow", player.panels.length > 1 && wide < 560);
+      stage.classList.toggle("scrubber-several", player.panels.length > 1);
+      if (wide) stage.classList.toggle("scrubber-narrow", player.panels.length > 1 && wide < 560);
       for (const panel of player.panels) panel.resize();
       const [first, last] = [player.panels[0], player.panels.at(-1)];
-      if (!wide || !first.box) return;
+      slider.look = other.look = look;
+      if (!first.box) return;
+      if (!wide) return player.draw(); // hidden: in other colours, at the size of before
       const offset = (panel) => panel.canvas.getBoundingClientRect().left - stage.getBoundingClientRect().left;
       const ends = player.panels.map((panel) => [offset(panel) + panel.box.left, offset(panel) + panel.box.left + panel.box.width]);
       let [left, right] = [Math.max(13, Math.min(...ends.map(([a]) => a))), Math.min(wide - 13, Math.max(...ends.map(([, b]) => b)))];

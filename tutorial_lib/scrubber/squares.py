@@ -73,7 +73,8 @@ def describe_points(xy, limits):
 def draw_dots(ax, layer, now, spec):
     kinds = now.get("color", np.zeros(len(now["xy"])))
     colors = [layer["colors"][int(kind)] for kind in kinds]
-    ax.scatter(*now["xy"].T, s=1.5, c=colors, linewidths=0)
+    size = 2 if len(colors) > 600 else 5
+    ax.scatter(*now["xy"].T, s=size, c=colors, linewidths=0)
 
 
 def draw_arrows(ax, layer, now, spec):

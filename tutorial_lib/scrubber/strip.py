@@ -31,7 +31,10 @@ def film_strip(panels: list[Panel], spec: dict) -> bytes:
     aspects = [panel.spec["aspect"] or 0.7 for panel in panels]
     widths = [min(cell - GAP, WIDTH / aspect) for aspect in aspects]
     heights = [round(aspect * width, 2) for aspect, width in zip(aspects, widths)]
-    below = [BELOW + LEGEND * (len(legend_of(panel)) > 1) for panel in panels]
+    below = [
+        (BELOW if panel.spec["x_label"] else GAP) + LEGEND * (len(legend_of(panel)) > 1)
+        for panel in panels
+    ]
     figure = Figure(figsize=(WIDTH, sum(heights) + ABOVE * len(panels) + sum(below)), dpi=DPI)
     canvas, bottom = FigureCanvasAgg(figure), figure.get_figheight()
     for panel, width, height, under in zip(panels, widths, heights, below):
