@@ -155,7 +155,10 @@ def render(page, neighbours, resolve, template=TEMPLATE):
         filters={"markdown2html": markdown},
         config=Config(NbConvertBase={"display_data_priority": SHOWN}),
     )
-    return exporter.from_notebook_node(page["notebook"], {"page": page, **neighbours})[0]
+    html = exporter.from_notebook_node(page["notebook"], {"page": page, **neighbours})[0]
+    # What scrolls sideways on a small screen does so by keys, too.
+    wide = r'<(pre|div class="output"|(?:div|span) class="wide")(?=[ >])'
+    return re.sub(wide, r'<\1 tabindex="0"', html)
 
 
 def math_font():

@@ -30,8 +30,11 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
-# Lab's own complaints, none of them about a notebook's outputs.
-NOISE = ("favicon", "ResizeObserver loop", "/api/me", "/workspaces/", "/lsp/status", "translation")
+# Complaints about no output of a notebook: Lab's, and ipywidgets' where a notebook has no kernel.
+NOISE = (
+    *("favicon", "ResizeObserver loop", "/api/me", "/workspaces/", "/lsp/status", "translation"),
+    "Cannot read properties of null (reading 'kernel')",
+)
 
 
 def find_chromium(playwright):
@@ -44,18 +47,24 @@ def find_chromium(playwright):
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """The browser; skips where there is none."""
+def playwright():
+    """What drives the browsers."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        if path is None:
-            pytest.skip("no Chromium: install one, or run `playwright install chromium`")
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
-        yield browser
-        browser.close()
+        yield playwright
     # Playwright leaves its event loop behind, at which other tests' asyncio.run would stumble.
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    """The browser; skips where there is none."""
+    path = find_chromium(playwright)
+    if path is None:
+        pytest.skip("no Chromium: install one, or run `playwright install chromium`")
+    browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+    yield browser
+    browser.close()
 
 
 class Lab:
@@ -65,10 +74,14 @@ class Lab:
         self.browser, self.url, self.folder, self.environment = browser, url, folder, environment
         self.page, self.errors, self.name = None, [], None
 
-    def open(self, path, *, trusted=True, width=1200, height=900, url=None, **options):
+    def open(
+        self, path, *, trusted=True, at="lab/tree", url=None, width=1200, height=900, **options
+    ):
         """Show a copy of the notebook, beside copies of what else is in its folder.
 
-        `url` is another way to the same server, such as a slow one.
+        at: "lab/tree"; "lab" for a notebook without a kernel; "notebooks" for Notebook 7, which has
+        Lab's commands and cells.
+        url: another way to the same server, such as a slow one.
         """
         self.close()
         path = Path(path)
@@ -82,7 +95,17 @@ class Lab:
         viewport = {"width": width, "height": height}
         self.page = self.browser.new_context(viewport=viewport, **options).new_page()
         self.errors = listen(self.page)
-        self.page.goto(f"{url or self.url}/lab/tree/{self.name}?token={TOKEN}&reset")
+        where = "lab" if at == "lab" else f"{at}/{self.name}"
+        self.page.goto(f"{url or self.url}/{where}?token={TOKEN}&reset")
+        if at == "lab":
+            self.page.wait_for_function("window.jupyterapp")
+            self.page.evaluate(
+                """async path => { await jupyterapp.restored;
+                     await jupyterapp.serviceManager.sessions.shutdownAll();
+                     await jupyterapp.commands.execute(
+                       'docmanager:open', { path, kernelPreference: { shouldStart: false } }) }""",
+                self.name,
+            )
         self.page.wait_for_function(
             """name => window.jupyterapp?.shell.currentWidget?.context?.path === name
                  && jupyterapp.shell.currentWidget.context.isReady""",
@@ -193,6 +216,7 @@ def lab(chromium, tmp_path_factory):
         port = free.getsockname()[1]
     url, log = f"http://127.0.0.1:{port}", home / "server.log"
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser"]
+    command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     command += ["--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
     with log.open("w") as out:

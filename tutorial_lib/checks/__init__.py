@@ -10,6 +10,7 @@ gets the same verdict every time. There is one module for each notebook.
 """
 # ruff: noqa: F401 (imported to be found here)
 
+from .flow import heun, own_path, two_calls, walk_back
 from .forward_diffusion import diffuse, diffuse_step, thousand_steps, variance_at_37
 from .latent_diffusion import decoded, frechet, inputs_with_label, mix
 from .network import data_denoiser, guess_at_200, origin_at_1, time_features

@@ -1,0 +1,23 @@
+"""No page of the site breaks a rule of WCAG 2, level A or AA, that axe can check."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from scrubbing import Scrubber
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_pages_are_accessible(chromium, site, width, scheme):
+    viewport, broken = {"width": width, "height": 900}, []
+    with chromium.new_context(viewport=viewport, color_scheme=scheme, offline=True) as context:
+        page = context.new_page()
+        for file in sorted(site.rglob("*.html")):
+            page.goto(file.as_uri())
+            page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+            for scrubber in page.locator("[data-scrubber]").all():
+                Scrubber(scrubber)  # waits for it
+            for rule in Axe().run(page, options=RULES).response["violations"]:
+                broken += [(file.name, rule["id"], *node["target"]) for node in rule["nodes"]]
+    assert not broken
