@@ -9,7 +9,7 @@ const CSS = `
 .scrubber-title { font-weight: 600; text-align: center }
 .scrubber-panels { display: flex; flex-wrap: wrap; gap: 6px 16px; justify-content: center; align-items: flex-end }
 .scrubber-panel { flex: 1 1 260px; min-width: 0; max-width: 640px }
-.scrubber-square { max-width: max(260px, min(430px, 60vh)) }
+.scrubber-square { max-width: max(300px, min(430px, 44vh)) }
 .scrubber-several .scrubber-square { max-width: max(260px, min(430px, 38vh)) }
 .scrubber-narrow .scrubber-square { max-width: 250px }
 .scrubber-panel canvas { display: block; width: 100%; touch-action: pan-y; cursor: ew-resize }
