@@ -100,6 +100,9 @@ def test_reopened_untrusted_it_shows_words_and_strips(lab, path, tmp_path):
 def test_run_saved_and_reopened_it_is_the_same(lab, path, tmp_path):
     lab.open(path)
     lab.run_all()
+    found = lab.scrubbers()
+    for k in range(found.count()):
+        Scrubber(found.nth(k)).check()
     saved = lab.save()
     assert "jupyter.widget-view" not in saved.read_text(encoding="utf-8")
     check_reopened_trusted(lab, saved)

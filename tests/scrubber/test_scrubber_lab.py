@@ -167,7 +167,7 @@ def test_refill_keeps_the_view_and_t(lab, scrubbers):
     scrubber.press("ArrowRight", "ArrowRight", "ArrowRight")
     before = scrubber.pixels()
     scrubber.root.evaluate(
-        "root => { root.scrubber.mark = 1; window.slider = root.querySelector('input') }"
+        "root => { root.scrubber.mark = 1; window.slider = root.querySelector('[type=range]') }"
     )
     refill(lab, scrubber, "w.refill(scrubber.bars(samples + 1, bins=40))")
     assert scrubber.t == 57

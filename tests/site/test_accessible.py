@@ -7,8 +7,7 @@ from scrubbing import Scrubber
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_pages_are_accessible(chromium, site, width, scheme):
     viewport, broken = {"width": width, "height": 900}, []
     with chromium.new_context(viewport=viewport, color_scheme=scheme, offline=True) as context:
