@@ -77,9 +77,11 @@ def name_of(spec, frame):
 def draw_names(figure, panel, bottom, height):
     """A row's title and axes, beside and below it, and its legend where it tells things apart."""
     whole, style = figure.get_size_inches(), {"parse_math": False, "va": "center", "ha": "center"}
-    side = filter(None, [panel.spec["title"][:24], panel.spec["y_label"]])
+    side = "\n".join(filter(None, [panel.spec["title"], panel.spec["y_label"]]))
     at_side = np.array([0.15, bottom + height / 2]) / whole
-    figure.text(*at_side, "\n".join(side), rotation=90, fontsize=SIZE, **style)
+    longest = max(map(len, side.splitlines()), default=1)
+    size = min(SIZE, 130 * height / longest)  # in points: letters are half as wide as they are high
+    figure.text(*at_side, side, rotation=90, fontsize=size, **style)
     under = np.array([MARGIN + (WIDTH - MARGIN - GAP) / 2, bottom - 0.32]) / whole
     figure.text(*under, panel.spec["x_label"], fontsize=SIZE, **style)
     entries = legend_of(panel)
