@@ -116,7 +116,7 @@ def test_every_precision_is_drawn_as_exactly_as_it_is(kind, scale, shown):
     line = np.linspace(-scale, scale, 50).astype(kind)
     _, [tracks] = content(shown(scrubber.curves({"a": np.stack([line] * 3)})))
     drawn = line.astype(float)  # numpy would compare in half precision, too
-    np.testing.assert_allclose(tracks["line0"][0], drawn, atol=0.51 * 2 * scale / 2047)
+    np.testing.assert_allclose(tracks["line0"][0], drawn, atol=0.51 * 2 * scale / 1023)
 
 
 def test_images_and_points_of_half_precision_are_exact_to_half_a_level(shown):

@@ -94,7 +94,7 @@ def curves(
     shown = margins(lo, hi) if y_limits is None else read_limits("y_limits", y_limits)
     lo, hi = clipped(shown, lo, hi)
     tracks = {
-        f"line{k}": Track(thinned(line), lo, hi, levels=2048)  # 5 levels a pixel
+        f"line{k}": Track(thinned(line), lo, hi, levels=1024)  # some four levels a pixel
         for k, line in enumerate(lines)
     }
     layers = [line_layer(f"line{k}", name, roles[k], DASHES[k]) for k, name in enumerate(y)]
