@@ -254,6 +254,15 @@ def test_the_strip_draws_in_the_same_colours():
         assert (np.abs(pixels.astype(int) - rgb(color)).max(-1) < 24).mean() > 0.02, role
 
 
+def test_the_strips_ground_is_white_and_a_dark_density_stays_dark():
+    cells = np.zeros((5, 40, 40))
+    cells[:, 20, 20] = 1  # most of the strip has the ramp's darkest colour
+    panel = scrubber.density(cells)
+    image = PIL.Image.open(io.BytesIO(film_strip([panel], specify([panel])))).convert("RGB")
+    assert image.getpixel((0, 0)) == (255, 255, 255)
+    assert image.getpixel((120, image.height // 3)) == tuple(rgb(palette.RAMP[0]))
+
+
 # ---- what is shown -------------------------------------------------------------------------------
 
 

@@ -106,10 +106,10 @@ def legend_of(panel):
 
 
 def whiten(image):
-    """The ground of the page, the most frequent colour, as pure as it was before."""
-    palette, ground = image.getpalette(), int(np.bincount(np.asarray(image).ravel()).argmax())
-    palette[3 * ground : 3 * ground + 3] = [255] * 3
-    image.putpalette(palette)
+    """The ground of the page, the brightest colour, as pure as it was before."""
+    palette = np.reshape(image.getpalette(), (-1, 3))
+    palette[palette.sum(1).argmax()] = 255
+    image.putpalette(palette.ravel().tolist())
 
 
 def small_png(pixels):
