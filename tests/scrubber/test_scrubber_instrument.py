@@ -315,6 +315,19 @@ def test_a_strip_that_comes_later_is_hidden_and_other_pictures_stay(show):
     assert scrubber.page.evaluate(hidden) == [True, False]
 
 
+def test_each_copy_of_a_figure_hides_a_strip_of_its_own_though_it_comes_late(show):
+    figure = output(BARS, t=T)
+    scrubber = show(
+        figure + figure.split("<div><img")[0]
+    )  # the second one's strip is not there yet
+    hidden = "[...document.images].every((image) => !image.checkVisibility())"
+    scrubber.page.wait_for_function(hidden)
+    scrubber.page.wait_for_function("document.querySelectorAll('.scrubber').length === 2")
+    scrubber.page.wait_for_timeout(300)
+    scrubber.page.evaluate("document.body.append(document.images[0].cloneNode())")
+    scrubber.page.wait_for_function(f"document.images.length === 2 && {hidden}")
+
+
 @in_chromium
 def test_without_scripts_the_strip_stays(browser, tmp_path):
     file = tmp_path / "static.html"

@@ -272,6 +272,7 @@ def test_follows_the_theme_while_nobody_scrolls(lab, scrubbers):
     for theme, wanted in [("JupyterLab Dark", "> 200"), ("JupyterLab Light", "< 160")]:
         lab.page.evaluate(change, theme)
         scrubbers[0].wait_for(f"{brightest} {wanted}")
+        lab.page.wait_for_timeout(1000)  # until Lab has put the old theme away
 
 
 def test_works_with_the_kernel_shut_down(lab, scrubbers):

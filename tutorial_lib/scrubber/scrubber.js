@@ -656,7 +656,8 @@ export function mount(root, changed = () => {}) {
 // Hides the film strip, which is on the page for readers without scripts: the nearest image with its words or data.
 function hideStrip(root, { caption, mark }) {
   for (let place = root.parentElement; place; place = place.parentElement) {
-    const image = [...place.querySelectorAll("img")].find(({ alt, src }) => alt === caption || (mark && src.includes(mark)));
+    const images = [...place.querySelectorAll("img")].filter((one) => !one.closest(".scrubber-strip")); // another copy's
+    const image = images.find(({ alt, src }) => alt === caption || (mark && src.includes(mark)));
     if (!image) continue;
     let box = image;
     while (!box.parentElement.contains(root) && !box.parentElement.textContent.trim()) box = box.parentElement;
