@@ -88,6 +88,9 @@ function make(tag, properties = {}, ...children) {
 const near = (value) => String(+value.toPrecision(3)).replace("-", "\u2212");
 const show = (value) => String(+value.toPrecision(6)).replace("-", "\u2212");
 
+// Where the value nearest to `wanted` is.
+const closest = (values, wanted) => values.reduce((best, value, k) => (Math.abs(value - wanted) < Math.abs(values[best] - wanted) ? k : best), 0);
+
 // Round numbers between lo and hi, at most about `count`.
 function ticks(lo, hi, count) {
   const raw = (hi - lo) / Math.max(count, 1), power = 10 ** Math.floor(Math.log10(raw));
@@ -165,7 +168,7 @@ class Panel {
   resize() {
     if (!this.element.isConnected) return; // no style yet; an observer calls again
     Object.assign(this, lookAt(this.element));
-    const ghost = this.layers.filter((layer) => layer.ghost).map((layer) => this.entry({ mark: "ghost" }, [this.beginning, layer.colors[0]]));
+    const ghost = this.layers.filter((layer) => layer.ghost).map((layer) => this.entry(GHOST, [this.beginning, layer.colors[0]]));
     this.legend.replaceChildren(...this.layers.flatMap((layer) => layer.legend.map((pair) => this.entry(layer, pair))), ...ghost);
     const width = this.element.clientWidth;
     if (!width) return; // hidden, as notebooks are while JupyterLab changes the theme
@@ -203,16 +206,10 @@ class Panel {
 
   // The outline of the first frame, to compare with.
   ghost(layer, frame, context) {
-    const { value, row } = this.tracks[layer.track ?? "bars"], now = row(frame), [lo, hi] = this.limits;
-    const bins = layer.mark === "bars", width = (hi - lo) / (bins ? now.length : now.length - 1);
     context.beginPath();
-    now.forEach((level, i) => {
-      const y = this.y(value(level));
-      context.lineTo(this.x(lo + i * width), y);
-      if (bins) context.lineTo(this.x(lo + (i + 1) * width), y);
-    });
+    trace(this, layer, frame, context);
     Object.assign(context, { strokeStyle: this.ink, lineWidth: 1.2, globalAlpha: 0.8 });
-    context.setLineDash([2, 2]);
+    context.setLineDash(GHOST.dash);
     context.stroke();
   }
 
@@ -270,10 +267,26 @@ class Panel {
   }
 }
 
+// Adds the tops of bars, or a line, to the path.
+function trace(panel, { mark, track = "bars" }, frame, context) {
+  const { value, row } = panel.tracks[track], now = row(frame), [lo, hi] = panel.limits;
+  const bins = mark === "bars", width = (hi - lo) / (bins ? now.length : now.length - 1);
+  now.forEach((level, i) => {
+    const y = panel.y(value(level));
+    context.lineTo(panel.x(lo + i * width), y);
+    if (bins) context.lineTo(panel.x(lo + (i + 1) * width), y);
+  });
+}
+
 function stroke(context, width, ...path) {
   context.lineWidth = width;
   for (const [x, y] of path) context.lineTo(x, y);
   context.stroke();
+}
+
+const GHOST = { mark: "ghost", dash: [2, 2] };
+function dashed(width) {
+  return (context, { dash }) => { context.setLineDash(dash); stroke(context, width, [0, 6], [26, 6]); };
 }
 
 // A legend entry's sample of 26 x 12 css pixels, by the layer's mark.
@@ -281,9 +294,9 @@ const SAMPLE = {
   bars: (context) => context.fillRect(4, 0, 22, 12),
   dots: (context) => { disc(context, 13, 6, 4.5); context.fill(); },
   cells: (context, { colors }) => context.drawImage(picture(26, 1, 26, (i) => along(colors, i / 25)), 0, 0, 26, 12),
-  line: (context, { dash }) => { context.setLineDash(dash); stroke(context, 2.5, [0, 6], [26, 6]); },
-  rule: (context, { dash }) => { context.setLineDash(dash); stroke(context, 2, [0, 6], [26, 6]); },
-  ghost: (context) => { context.setLineDash([2, 2]); stroke(context, 1.2, [0, 6], [26, 6]); },
+  line: dashed(2.5),
+  rule: dashed(2),
+  ghost: dashed(1.2),
   arrows: (context) => stroke(context, 1.2, [3, 6], [23, 6], [19, 3], [23, 6], [19, 9]),
 };
 
@@ -307,23 +320,19 @@ const READ = {
 const DRAW = {
   // as one shape: bars side by side would have seams
   bars(panel, layer, frame, context) {
-    const { bars } = panel.tracks, row = bars.row(frame), [lo, hi] = panel.limits, width = (hi - lo) / row.length;
+    const [left, right] = panel.limits.map((end) => panel.x(end));
     context.fillStyle = panel.shade(layer.colors[0]);
     context.beginPath();
-    context.moveTo(panel.x(lo), panel.y(0));
-    row.forEach((level, i) => {
-      const top = panel.y(bars.value(level));
-      context.lineTo(panel.x(lo + i * width), top);
-      context.lineTo(panel.x(lo + (i + 1) * width), top);
-    });
-    context.lineTo(panel.x(hi), panel.y(0));
+    context.moveTo(left, panel.y(0));
+    trace(panel, layer, frame, context);
+    context.lineTo(right, panel.y(0));
     context.fill();
   },
 
-  line(panel, { track, colors, dash, halo }, frame, context) {
-    const { value, row } = panel.tracks[track], now = row(frame), [lo, hi] = panel.limits, step = (hi - lo) / (now.length - 1);
+  line(panel, layer, frame, context) {
+    const { colors, dash, halo } = layer;
     context.beginPath();
-    now.forEach((level, i) => context.lineTo(panel.x(lo + step * i), panel.y(value(level))));
+    trace(panel, layer, frame, context);
     Object.assign(context, { lineJoin: "round", strokeStyle: panel.dark ? "#000a" : "#fffc", lineWidth: 5 });
     if (halo) context.stroke(); // so that bars and line stay apart
     context.setLineDash(dash);
@@ -435,7 +444,7 @@ class Slider {
     this.range = curve && [Math.min(0, ...curve.values.flat()), Math.max(curve.band ?? 0, ...curve.values.flat()) * 1.05];
   }
 
-  nearest(place) { return this.places.reduce((best, at, k) => (Math.abs(at - place) < Math.abs(this.places[best] - place) ? k : best), 0); }
+  nearest(place) { return closest(this.places, place); }
 
   label(k) { return `${this.name} = ${show(this.values[k])}`; }
 
@@ -447,7 +456,6 @@ class Slider {
     this.element.style.width = `${stage}px`;
     const tall = globalThis.matchMedia("(pointer: coarse)").matches ? high : thumb + 4; // its outline clear of the numbers
     Object.assign(this.input.style, { left: `${left - thumb / 2}px`, width: `${width + thumb}px`, top: `${this.groove - tall / 2}px`, height: `${tall}px` });
-    this.draw(this.k, 0);
   }
 
   at(k) { return this.left + this.places[k] * this.width; }
@@ -549,7 +557,7 @@ export function mount(root, changed = () => {}) {
       player.frame = frame >= 0 ? frame : spec.start % count;
       player.choice = Math.floor(spec.start / count);
       player.resize();
-      player.seek(player.frame, player.choice, true);
+      player.tell();
     },
 
     resize() {
@@ -560,10 +568,8 @@ export function mount(root, changed = () => {}) {
       stage.classList.toggle("scrubber-several", player.panels.length > 1);
       if (wide) stage.classList.toggle("scrubber-narrow", player.panels.length > 1 && wide < 560);
       for (const panel of player.panels) panel.resize();
-      const [first, last] = [player.panels[0], player.panels.at(-1)];
       slider.look = other.look = look;
-      if (!first.box) return;
-      if (!wide) return player.draw(); // hidden: in other colours, at the size of before
+      if (!wide || !player.panels[0].box) return player.draw(); // hidden: in other colours, at the size of before
       const offset = (panel) => panel.canvas.getBoundingClientRect().left - stage.getBoundingClientRect().left;
       const ends = player.panels.map((panel) => [offset(panel) + panel.box.left, offset(panel) + panel.box.left + panel.box.width]);
       let [left, right] = [Math.max(13, Math.min(...ends.map(([a]) => a))), Math.min(wide - 13, Math.max(...ends.map(([, b]) => b)))];
@@ -580,16 +586,20 @@ export function mount(root, changed = () => {}) {
       for (const panel of player.panels) panel.draw(frame, player.frame);
     },
 
-    seek(frame, choice = player.choice, force = false) {
-      const count = player.spec.t.length, last = (player.spec.second?.values.length ?? 1) - 1;
-      frame = Math.max(0, Math.min(count - 1, frame));
-      choice = Math.max(0, Math.min(last, choice));
-      if (frame === player.frame && choice === player.choice && !force) return;
+    tell() {
+      const { frame, choice, spec } = player;
+      reading.textContent = slider.label(frame) + (spec.second ? `, ${other.label(choice)}` : "");
+      line.textContent = spec.texts[choice * spec.t.length + frame];
+      changed(player.t);
+    },
+
+    seek(frame, choice = player.choice) {
+      frame = Math.max(0, Math.min(player.spec.t.length - 1, frame));
+      choice = Math.max(0, Math.min((player.spec.second?.values.length ?? 1) - 1, choice));
+      if (frame === player.frame && choice === player.choice) return;
       Object.assign(player, { frame, choice });
       player.draw();
-      reading.textContent = slider.label(frame) + (last ? `, ${other.label(choice)}` : "");
-      line.textContent = player.spec.texts[choice * count + frame];
-      changed(player.t);
+      player.tell();
     },
 
     play(on) {
@@ -605,12 +615,11 @@ export function mount(root, changed = () => {}) {
     // Goes to what an address such as #t=26 asks for.
     follow(address) {
       const wanted = new URLSearchParams(address.replace(/^#/, ""));
-      const near = (one, now) => {
+      const place = (one, now) => {
         const value = wanted.get(one.name) || NaN;
-        const gap = (k) => Math.abs(one.values[k] - value);
-        return isFinite(value) ? [...one.values.keys()].reduce((best, k) => (gap(k) < gap(best) ? k : best), 0) : now;
+        return isFinite(value) ? closest(one.values, value) : now;
       };
-      player.seek(near(slider, player.frame), player.spec.second ? near(other, player.choice) : 0);
+      player.seek(place(slider, player.frame), player.spec.second ? place(other, player.choice) : 0);
     },
   };
 
