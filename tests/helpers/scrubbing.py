@@ -5,6 +5,7 @@ import json
 import re
 import struct
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -28,6 +29,30 @@ def listen(page):
         ),
     )
     return errors
+
+
+@contextmanager
+def pages_in(browser, folder):
+    """A function that opens HTML as a file, offline; at the end the consoles must be clean."""
+    contexts, errors = [], []  # errors: a list for each page
+
+    def opened(body, address="", width=900, height=700, **options):
+        file = folder / "page.html"
+        head = "<!doctype html><meta charset=utf-8><meta name=color-scheme content='light dark'>"
+        if "<html" not in body:
+            body = f"{head}<meta name=viewport content='width=device-width'>{body}"
+        file.write_text(body, encoding="utf-8")
+        size = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=size, offline=True, **options))
+        page = contexts[-1].new_page()
+        errors.append(listen(page))
+        page.goto(file.as_uri() + address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not [e for page in errors for e in page if "ERR_INTERNET_DISCONNECTED" not in e]
 
 
 class Scrubber:

@@ -5,7 +5,7 @@ import html
 
 import numpy as np
 import pytest
-from scrubbing import Scrubber, listen
+from scrubbing import Scrubber, pages_in
 
 from tutorial_lib import scrubber as lib
 from tutorial_lib.scrubber.player import fragment, specify
@@ -41,25 +41,9 @@ in_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Opens figures as a file and returns its scrubber; the console must be clean at the end."""
-    contexts, errors = [], []
-
-    def opened(body, address="", width=900, height=800, **options):
-        file = tmp_path / "page.html"
-        head = "<!doctype html><meta charset=utf-8><meta name=color-scheme content='light dark'>"
-        view = "<meta name=viewport content='width=device-width'><body style='margin: 8px'>"
-        file.write_text(head + view + body, encoding="utf-8")
-        size = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=size, offline=True, **options))
-        page = contexts[-1].new_page()
-        errors.append(listen(page))
-        page.goto(file.as_uri() + address)
-        return Scrubber(page.locator(".scrubber").first)
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not [e for page in errors for e in page if "ERR_INTERNET_DISCONNECTED" not in e]
+    """Opens figures as a file and returns the first one's scrubber."""
+    with pages_in(browser, tmp_path) as opened:
+        yield lambda *page, **options: Scrubber(opened(*page, **options).locator(".scrubber").first)
 
 
 def shown_heights(scrubber):

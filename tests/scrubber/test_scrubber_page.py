@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hostile import TEXTS
 from nbconvert import HTMLExporter
-from scrubbing import Scrubber, listen, rgb
+from scrubbing import Scrubber, pages_in, rgb
 
 from tutorial_lib import scrubber as lib
 from tutorial_lib.palette import KINDS, ROLES
@@ -35,28 +35,15 @@ def output(*panels, **options):
 
 @pytest.fixture
 def show(chromium, tmp_path):
-    """Opens page fragments as a file; the console must be clean at the end."""
-    contexts, errors = [], []  # errors: a list for each page
+    """Opens page fragments as a file."""
+    with pages_in(chromium, tmp_path) as opened:
 
-    def opened(body, width=900, **options):
-        file = tmp_path / "page.html"
-        head = "<!doctype html><meta charset=utf-8><meta name=color-scheme content='light dark'>"
-        if "<html" not in body:
-            body = f"{head}<meta name=viewport content='width=device-width'>{body}"
-        file.write_text(body, encoding="utf-8")
-        viewport = {"width": width, "height": 700}
-        context = chromium.new_context(viewport=viewport, offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        errors.append(listen(page))
-        page.goto(file.as_uri())
-        page.wait_for_selector(".scrubber input")
-        return page
+        def shown(body, **options):
+            page = opened(body, **options)
+            page.wait_for_selector(".scrubber input")
+            return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not [e for page in errors for e in page if "ERR_INTERNET_DISCONNECTED" not in e]
+        yield shown
 
 
 @pytest.mark.parametrize("kind", PANELS)
