@@ -26,10 +26,7 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "docmanager-extension/plugin": {"autosave": False},
-}
+SETTINGS = {"docmanager-extension/plugin": {"autosave": False}}
 # Complaints about no output of a notebook: Lab's, and ipywidgets' where a notebook has no kernel.
 NOISE = (
     *("favicon", "ResizeObserver loop", "/api/me", "/workspaces/", "/lsp/status", "translation"),
@@ -204,6 +201,7 @@ def lab(chromium, tmp_path_factory):
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "lab"),  # as `make lab` starts it
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
