@@ -3,6 +3,7 @@
 import pytest
 import torch
 from chance import assert_law, mixture_cdf
+from torch.distributions import Categorical, MixtureSameFamily, Normal
 
 from tutorial_lib import (
     NoiseSchedule,
@@ -31,6 +32,20 @@ def test_iterated_steps_have_the_law_of_the_jump(t_end, mixture, generator):
 def test_t_0_returns_clean_data(schedule, generator):
     x0, eps = torch.randn(2, 5, 2, generator=generator)
     assert torch.equal(diffuse(schedule, x0, 0, eps), x0)
+
+
+def test_the_score_is_the_slope_of_the_log_density_at_every_t(mixture, exact, schedule):
+    """Of the diffused mixture, which torch.distributions knows and autograd differentiates."""
+    weight, mean, std = mixture.weight, mixture.mean[:, 0], mixture.std[:, 0]
+    xt = torch.linspace(-4, 4, 161, dtype=torch.float64)[:, None].requires_grad_()
+    for t in range(1, 201):
+        alpha_bar = schedule.alpha_bar[t].double()
+        hump = Normal(alpha_bar.sqrt() * mean, (alpha_bar * std.square() + 1 - alpha_bar).sqrt())
+        noisy = MixtureSameFamily(Categorical(weight), hump)
+        (slope,) = torch.autograd.grad(noisy.log_prob(xt).sum(), xt)
+        score = score_from_eps(schedule, t, exact(xt.detach(), t))
+        # The root of 1 - alpha_bar is a float32 number, which is off by 6e-8 of itself at most.
+        assert torch.allclose(score, slope, rtol=1e-7, atol=1e-12), t
 
 
 # ---- what is refused -----------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from tutorial_lib.oracle import DataDenoiser
 from .setting import EXACT, OTHER, SCHEDULE
 from .verdict import Function, Missing, check, is_missing, need, number
 
-POINTS = torch.tensor([[-1.4], [-0.5], [0.6], [0.7], [1.3]], dtype=torch.float32)
+POINTS = torch.tensor([[-1.4], [-0.5], [0.6], [0.6], [0.7], [1.3]], dtype=torch.float32)
 AMONG = torch.tensor([[-0.3], [0.5], [1.1]], dtype=torch.float32)
-FAR = torch.tensor([[3.0], [-3.0]], dtype=torch.float32)
+FAR = torch.tensor([[3.0], [-4.0]], dtype=torch.float32)
 PLANE = torch.tensor([[-1.0, 0.5], [0.6, -0.4], [-0.5, 0.8]], dtype=torch.float32)
 # data, schedule, x[t], t, and what is wrong if the best noise estimate is not the answer
 CASES = [
@@ -24,8 +24,8 @@ CASES = [
     ),
     (
         *(POINTS, SCHEDULE, AMONG, 30),
-        "With five points, the average is off. Do the weights have the right width, and add up to "
-        "1 for each row of x[t]?",
+        "With six points, two of them the same, the average is off. Do the weights have the right "
+        "width, and add up to 1 for each row of x[t]?",
     ),
     (
         *(POINTS, OTHER, AMONG, 7),
@@ -36,7 +36,7 @@ CASES = [
         "With two coordinates it is off: how far are two points apart?",
     ),
 ]
-HINT = "At t = {}, it is off for x[t] = 3 or -3."
+HINT = "At t = {}, it is off for x[t] = 3 or -4."
 CASES += [(POINTS, SCHEDULE, FAR, t, HINT.format(t)) for t in (1, 2, 5, 10, 60, 200)]
 
 

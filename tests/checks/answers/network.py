@@ -160,6 +160,11 @@ WRONG = {
         ),
         (first_axis, "With two coordinates"),
         (
+            lambda data, s, xt, t: data_denoiser(data.unique(dim=0), s, xt, t),
+            "With six points, two of them the same",
+        ),
+        (lambda data, s, xt, t: data_denoiser(data, s, xt.clamp(-3, 3), t), "x[t] = 3 or -4"),
+        (
             lambda data, s, xt, t: noise_to(data.mean(0, keepdim=True) + 0 * xt, s, xt, t),
             "All points count the same",
         ),
