@@ -78,7 +78,7 @@ def arrays_too(answer):
 @check("Every distance has a draw of its own, and together they tell what chance gives.")
 def honest_distances(answer):
     """my_distances(n, repeats): W1 of `repeats` samples of n points to the truth, one for each."""
-    n, repeats = 100, 400
+    n, repeats = 100, 300
     found = _numbers(Function(answer), n, repeats)
     different = len({*found})
     need(
@@ -89,7 +89,7 @@ def honest_distances(answer):
         different > 0.9 * repeats,
         f"Only {different} of the {repeats} distances are different, so some draws are one draw.",
     )
-    g, reference = Generator().manual_seed(0), TRUTH.quantiles(10_000)
+    g, reference = Generator().manual_seed(0), TRUTH.quantiles(2000)
     chance = [wasserstein(TRUTH.sample(n, generator=g), reference) for _ in range(repeats)]
     ratio = float(np.median(found) / np.median(chance))
     need(
