@@ -84,7 +84,7 @@ def jump(answer):
         factor = float((run(30.0) - noise).mean()) / 30  # far from 0, where nothing is cut off
         need(
             math.isclose(factor, signal, rel_tol=1e-2, abs_tol=1e-3),
-            f"{at}, x0 counts {factor:.3g} times; the signal's part is not that of equation (2).",
+            f"{at}, x0 is multiplied by {factor:.3g}, which is not its factor in equation (2).",
         )
         _need_normal(noise / spread, at)
 
