@@ -97,7 +97,6 @@ def reseeded(generator, seed):
 # What each formula multiplies its parts by.
 FACTORS = {
     "diffuse": (forward_diffusion.signal, forward_diffusion.noise),
-    "diffuse_step": (forward_diffusion.shrink, forward_diffusion.fresh),
     "reverse_step": (
         sampling.undo,
         lambda s, t: -sampling.undo(s, t) * sampling.share(s, t),
@@ -171,7 +170,7 @@ for notebook in (network, sampling):
 
 
 def test_an_answer_that_changes_the_schedule_spoils_no_later_verdict():
-    for name in ("diffuse", "diffuse_step", "reverse_step"):
+    for name in ("diffuse", "reverse_step"):
         for answer, _ in WRONG[name][-2:]:
             assert not judged(name, answer)
         assert judged(name, RIGHT[name][0])
@@ -234,20 +233,22 @@ def test_stubs_are_answered_politely(name):
 
 
 def test_an_exception_is_named_with_its_call_and_its_line():
-    text = checks.diffuse_step(misspelt).text
+    text = checks.diffuse(misspelt).text
     call = "misspelt(schedule, torch.tensor([[1.0], [1.0]]), 60, torch.tensor([[0.0], [0.0]]))"
     line = inspect.getsourcelines(misspelt)[1] + 1
     assert text.startswith(
         f"{call} raised NameError: name 'alpah' is not defined, in line {line}, "
     )
     assert '"return alpah.sqrt() * x_prev' in text
-    assert "raised KeyError: 'x0\\nand a second line', in line" in checks.diffuse_step(raises).text
-    assert "takes 0 positional arguments but 2 were given." in checks.judge(takes_none).text
+    assert "raised KeyError: 'x0\\nand a second line', in line" in checks.diffuse(raises).text
+    assert (
+        "takes 0 positional arguments but 2 were given." in checks.honest_distances(takes_none).text
+    )
 
 
 def test_what_is_no_function_or_returns_no_tensor_is_named():
     assert checks.time_features(3).text.startswith("This must be a function, not a int.")
-    text = checks.diffuse_step(lambda s, x, t, eps: "text").text
+    text = checks.diffuse(lambda s, x, t, eps: "text").text
     assert text.startswith("<lambda>(schedule, torch.tensor([[1.0], [1.0]]), 60, torch.tensor(")
     assert text.endswith(" returns a str, not a tensor.")
     assert "NaN" in checks.data_denoiser(nans).text
@@ -342,7 +343,7 @@ def test_html_and_text_are_twins_and_nothing_of_the_learners_is_html():
 
     labels = set()
     for verdict in (
-        checks.diffuse_step(my_step),
+        checks.diffuse(my_step),
         checks.diffuse(stub),
         checks.variance_at_37(2.52),
     ):

@@ -3,11 +3,12 @@
 import math
 
 import torch
+from scipy.stats import kstest
 from torch import Generator
 
-from .setting import SCHEDULE, ends_in_noise
-from .verdict import check, need, number_check
-from .weighted_sum import JUMP, SHIFTED, UNSCALED, VARIANCE, Term, constants, weighted_sum
+from .setting import OTHER, SCHEDULE, ends_in_noise
+from .verdict import Function, check, need, number_check
+from .weighted_sum import SHIFTED, UNSCALED, VARIANCE, Term, constants, weighted_sum
 
 LEFT_AT_37 = float(SCHEDULE.alpha_bar[37])
 
@@ -61,15 +62,51 @@ def diffuse(answer):
         )
 
 
-@check("It shrinks and adds noise so that the variance stays 1, at every t.")
-def diffuse_step(answer):
-    """my_diffuse_step(schedule, x_prev, t, eps), one step of the chain."""
+@check("The mean, the spread and the shape of x[t] are right, and each point has its own noise.")
+def jump(answer):
+    """my_jump(schedule, x0, t, generator): equation (2), with noise from the generator."""
+    my, n = Function(answer), 20_000
+    seed = 0
+    for schedule, t in [(SCHEDULE, 60), (SCHEDULE, 1), (SCHEDULE, 200), (OTHER, 10)]:
+        seed += 1
+        signal, spread = (float(a) ** 0.5 for a in _shares(schedule, t))
+        at = f"At t = {t}" if schedule is SCHEDULE else "With another schedule"
 
-    def terms(s, t):
-        beta, alpha, a, alpha_before, _ = constants(s, t)
-        x = {VARIANCE: alpha, SHIFTED: alpha_before**0.5, JUMP: a**0.5, UNSCALED: 1}
-        shifted = (1 - alpha_before) ** 0.5
-        eps = {VARIANCE: beta, SHIFTED: shifted, JUMP: (1 - a) ** 0.5, UNSCALED: 1}
-        return [Term("x[t-1]", alpha**0.5, x), Term("the noise", beta**0.5, eps)]
+        def run(start, seed=seed, schedule=schedule, t=t):
+            x0 = torch.full((n, 2), start)
+            return my.tensor(schedule, x0, t, Generator().manual_seed(seed), shape=(n, 2)).double()
 
-    weighted_sum(answer, terms, [60, 1, 200])
+        noise = run(0.0)
+        need(
+            torch.equal(noise, run(0.0)),
+            f"{my.name} gives other points for a generator with the same seed: draw from it alone.",
+        )
+        factor = float((run(30.0) - noise).mean()) / 30  # far from 0, where nothing is cut off
+        need(
+            math.isclose(factor, signal, rel_tol=1e-2, abs_tol=1e-3),
+            f"{at}, x0 is multiplied by {factor:.3g}, which is not its factor in equation (2).",
+        )
+        _need_normal(noise / spread, at)
+
+
+def _shares(schedule, t: int) -> tuple[float, float]:
+    """Of signal and noise in the variance at t."""
+    return float(schedule.alpha_bar[t]), float(1 - schedule.alpha_bar[t])
+
+
+def _need_normal(eps: torch.Tensor, at: str) -> None:
+    """eps (n, 2) is standard normal, and every entry by itself."""
+    flat = eps.flatten()
+    need(len(flat.unique()) > len(flat) / 2, f"{at}, many points get the same noise, or none.")
+    need(abs(float(flat.mean())) < 0.03, f"{at}, the noise moves all points to one side.")
+    std = float(flat.std())
+    need(
+        abs(std - 1) < 0.03,
+        f"{at}, the noise is {std:.2g} times as large as equation (2) wants it.",
+    )
+    together = float(torch.corrcoef(eps.T)[0, 1])
+    need(abs(together) < 0.05, f"{at}, the noise of the two coordinates is not independent.")
+    need(
+        kstest(flat, "norm").pvalue > 1e-6,  # how often honest noise fails
+        f"{at}, the noise has the right mean and spread, and the wrong shape: draw its histogram.",
+    )

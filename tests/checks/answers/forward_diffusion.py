@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 02."""
 
+import numpy as np
 import torch
 
 import tutorial_lib as lib
@@ -20,17 +21,9 @@ def shrink(s, t):
     return s.alpha[t] ** 0.5
 
 
-def fresh(s, t):
-    return s.beta[t] ** 0.5
-
-
 def diffuse(s, x0, t, eps):
     a = s.alpha_bar[t].view(-1, 1)
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
-
-
-def diffuse_step(s, x, t, eps):
-    return s.alpha[t].sqrt() * x + s.beta[t].sqrt() * eps
 
 
 def sum_of(first, second):
@@ -84,37 +77,69 @@ def one_column(s, x0, t, eps):
     return (signal(s, t) * x0[:, 0] + noise(s, t) * eps[:, 0])[:, None].expand(x0.shape)
 
 
-def changes_x(s, x, t, eps):
-    x *= s.alpha[t].sqrt()
-    return x + s.beta[t].sqrt() * eps
-
-
-def changes_schedule(s, x, t, eps):
-    alpha, beta = s.alpha[t], s.beta[t]
-    beta **= 0.5
-    return alpha.sqrt() * x + beta * eps
-
-
 def changes_alpha_bar(s, x0, t, eps):
     a = s.alpha_bar[t].view(-1, 1)
     spread = (1 - a).sqrt()
     return a.sqrt_() * x0 + spread * eps
 
 
-def uniform_step(s, x, t, eps):
-    return diffuse_step(s, x, t, torch.rand(x.shape) * 12**0.5 - 3**0.5)
+def jump(s, x0, t, generator):
+    return diffuse(s, x0, torch.tensor(t), torch.randn(x0.shape, generator=generator))
+
+
+def jump_with(noise, share=noise):
+    """A jump with noise (shape, generator) of another law, or of another size."""
+    return lambda s, x0, t, generator: signal(s, t) * x0 + share(s, t) * noise(x0.shape, generator)
+
+
+def normal(shape, generator):
+    return torch.randn(shape, generator=generator)
+
+
+def by_box_and_muller(shape, generator):
+    u, v = 1 - torch.rand(2, *shape, generator=generator, dtype=torch.float64)
+    return (-2 * u.log()).sqrt() * (2 * torch.pi * v).cos()
+
+
+def by_numpy(shape, generator):
+    seed = int(torch.randint(2**31, (), generator=generator))
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
+
+
+def by_quantiles(shape, generator):
+    u = torch.rand(shape, generator=generator, dtype=torch.float64)
+    return torch.special.ndtri(u.clamp(1e-12, 1 - 1e-12))
+
+
+def row_after_row(shape, generator):
+    return torch.stack([torch.randn(shape[1], generator=generator) for _ in range(shape[0])])
+
+
+def uniform(shape, generator):
+    return 12**0.5 * (torch.rand(shape, generator=generator) - 0.5)
+
+
+def signs(shape, generator):
+    return torch.randint(2, shape, generator=generator) * 2.0 - 1
 
 
 RIGHT = {
-    "variance_at_37": [torch.tensor(2.52), 2.5],
-    "thousand_steps": [linear(1000, 1e-4, 0.04)],
+    "variance_at_37": [torch.tensor(2.52), 2.5, np.float64(2.518), np.array([2.53]), 10 / 4],
+    "thousand_steps": [
+        linear(1000, 1e-4, 0.04),
+        linear(n_steps=1000, beta_min=1e-4, beta_max=0.03),
+        linear(1000, 1e-5, 0.045),
+        linear(1000, 0.008, 0.012),
+        lib.NoiseSchedule(torch.linspace(0, 0.2, 1001) / 5),
+    ],
     "diffuse": [diffuse, by_matrix, step_by_step, row_by_row, by_angle],
-    "diffuse_step": [
-        diffuse_step,
-        lambda s, x, t, eps: torch.lerp(x * 0, x, shrink(s, t)) + fresh(s, t) * eps,
-        lambda s, x, t, eps: x.mul(s.alpha[t] ** 0.5).addcmul(eps, s.sigma[t]),
-        lambda s, x, t, eps: (1 - s.beta.double()[t]).sqrt() * x + s.beta.double()[t].sqrt() * eps,
-        lambda s, x, t, eps: torch.stack([x, eps], -1) @ torch.stack([shrink(s, t), fresh(s, t)]),
+    "jump": [
+        jump,
+        jump_with(by_box_and_muller),
+        jump_with(by_numpy),
+        jump_with(by_quantiles),
+        jump_with(row_after_row),
+        lambda s, x, t, luck: torch.normal(signal(s, t) * x, float(noise(s, t)), generator=luck),
     ],
 }
 WRONG = {
@@ -151,22 +176,19 @@ WRONG = {
         (lambda s, x0, t, eps: diffuse(SCHEDULE, x0, t, eps), "With another schedule"),
         (changes_alpha_bar, "changes the schedule that it is given"),
     ],
-    "diffuse_step": [
-        (sum_of(shrink, lambda s, t: s.beta[t]), "the noise is scaled by a variance"),
-        (sum_of(lambda s, t: s.alpha[t], fresh), "x[t-1] is scaled by a variance"),
-        (sum_of(lambda s, t: shrink(s, t - 1), fresh), "x[t-1] is scaled by the value for t - 1"),
-        (sum_of(shrink, lambda s, t: fresh(s, t - 1)), "noise is scaled by the value for t - 1"),
-        (sum_of(signal, fresh), "x[t-1] is scaled as in a jump"),
-        (sum_of(shrink, noise), "noise is scaled as in a jump"),
-        (sum_of(lambda s, t: 1, fresh), "x[t-1] is not scaled"),
-        (sum_of(shrink, lambda s, t: 1), "noise is not scaled"),
-        (sum_of(shrink, lambda s, t: -fresh(s, t)), "with the wrong sign"),
-        (uniform_step, "two answers"),
-        (clamped(diffuse_step), "is anything cut off"),
-        (without_noise(diffuse_step), "At t = 3, the noise counts too little"),
-        (lambda s, x, t, eps: diffuse_step(SCHEDULE, x, t, eps), "With another schedule"),
-        (lambda s, x, t, eps: diffuse_step(s, x, t, eps.flip(0)), "every point treated by itself"),
-        (changes_schedule, "changes the schedule that it is given"),
-        (changes_x, "changes a tensor that it is given"),
+    "jump": [
+        (jump_with(uniform), "the wrong shape"),
+        (jump_with(signs), "many points get the same noise"),
+        (jump_with(lambda shape, g: uniform((*shape, 3), g).sum(-1) / 3**0.5), "the wrong shape"),
+        (jump_with(lambda shape, g: torch.rand(shape, generator=g)), "to one side"),
+        (jump_with(lambda shape, g: normal((1,), g)), "many points get the same noise"),
+        (jump_with(lambda shape, g: normal((shape[0], 1), g)), "many points get the same noise"),
+        (jump_with(normal, lambda s, t: 1 - s.alpha_bar[t]), "times as large as"),
+        (jump_with(normal, lambda s, t: noise(s, t - 1)), "the same noise, or none"),
+        (jump_with(lambda shape, g: torch.randn(shape)), "draw from it alone"),
+        (lambda s, x0, t, g: jump(s, x0, t - 1, g), "x0 is multiplied by"),
+        (lambda s, x0, t, g: jump(s, x0, t, g).clamp(-3, 3), "x0 is multiplied by"),
+        (lambda s, x0, t, g: jump(SCHEDULE, x0, t, g), "With another schedule"),
+        (lambda s, x0, t, g: diffuse(s, x0, torch.tensor(t), x0 * 0), "many points get the same"),
     ],
 }
