@@ -126,19 +126,20 @@ def off_gaussian(shares):
     return (shares - gaussian).abs().sum() / 2
 
 
-def pairs_near(exact, schedule, xt, t, s):
-    """x[s] and x[t] of simulated points that come within NEAR of xt: (m,) each."""
+def pairs(exact, schedule, t, s):
+    """x[s] and x[t] of a million points that diffuse step by step from s to t: (m, 1) each."""
     g = seeded()
-    x = then = exact.marginal(s).sample(1_000_000, generator=g)
+    x0 = exact.mixture.sample(1_000_000, generator=g)
+    x = then = diffuse(schedule, x0, s, torch.randn(x0.shape, generator=g))
     for step in range(s + 1, t + 1):
         x = diffuse_step(schedule, x, step, torch.randn(x.shape, generator=g))
-    near = (x - xt).abs()[:, 0] < NEAR
-    return then[near, 0], x[near, 0]
+    return then, x
 
 
 @pytest.mark.parametrize("t, s", [(40, 39), (40, 10), (10, 9)])
 def test_where_points_were_follows_bayes(t, s, exact, schedule):
-    then, _ = pairs_near(exact, schedule, -0.6, t, s)
+    then, now = pairs(exact, schedule, t, s)
+    then = then[(now + 0.6).abs() < NEAR]
     width = np.linspace(-0.6 - NEAR, -0.6 + NEAR, 9)  # the law changes across it
     weight = exact.marginal(t).density(torch.from_numpy(width)[:, None])
     shares = torch.stack([where_before(exact, schedule, xt, t, s) for xt in width])
@@ -156,10 +157,12 @@ def test_one_step_back_is_nearly_gaussian_and_a_jump_of_thirty_is_not(exact, sch
 
 @pytest.mark.parametrize("t", [2, 10, 40])
 def test_a_step_by_the_exact_denoiser_leads_to_the_mean_of_where_points_were(t, exact, schedule):
-    then, now = pairs_near(exact, schedule, -0.6, t, t - 1)
-    x, z = now[:, None], torch.zeros(len(now), 1)
-    step = reverse_step(schedule, x, t, exact(x, t), z, 0)
-    assert_mean(then - step[:, 0], 0)
+    then, now = pairs(exact, schedule, t, t - 1)
+    eps_hat = exact(now, t)
+    left = then - reverse_step(schedule, now, t, eps_hat, torch.zeros_like(now), 0)
+    assert_mean(left, 0)
+    assert_mean(left * now, 0)  # and has to do with no function of x[t]
+    assert_mean(left * eps_hat, 0)
 
 
 @pytest.mark.parametrize("t", [2, 10, 40])
