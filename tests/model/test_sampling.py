@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from chance import assert_law, assert_mean
+from chance import assert_law, assert_mean, assert_shares
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -24,6 +24,7 @@ from tutorial_lib import (
     NoiseSchedule,
     VDenoiser,
     diffuse,
+    diffuse_step,
     sample,
     sample_ddim,
 )
@@ -101,6 +102,77 @@ def test_ddim_maps_each_start_of_a_gaussian_by_its_closed_form(n_steps):
     path = sample_ddim(exact, SHORT, 50, n_steps, trajectory=True, generator=seeded())
     assert torch.equal(path[-1], x)
     assert torch.allclose(path[0], expected, atol=1e-5)
+
+
+# ---- where a point was before: Bayes on a grid, as notebook 05 has it ----------------------------
+
+GRID = torch.linspace(-4, 4, 1601, dtype=torch.float64)  # (1601,), 0.005 apart
+NEAR = 0.02
+
+
+def where_before(exact, schedule, xt, t, s):
+    """q(x[s] | xt) as shares (1601,) of GRID."""
+    kept = schedule.alpha[s + 1 : t + 1].double().prod()
+    likelihood = (xt - kept.sqrt() * GRID).square() / (-2 * (1 - kept))
+    shares = exact.marginal(s).density(GRID[:, None]) * likelihood.exp()
+    return shares / shares.sum()
+
+
+def off_gaussian(shares):
+    """Total variation between shares and the Gaussian of the same mean and variance."""
+    mean = shares @ GRID
+    variance = shares @ (GRID - mean).square()
+    gaussian = ((GRID - mean).square() / (-2 * variance)).softmax(0)
+    return (shares - gaussian).abs().sum() / 2
+
+
+def pairs(exact, schedule, t, s):
+    """x[s] and x[t] of a million points that diffuse step by step from s to t: (m, 1) each."""
+    g = seeded()
+    x0 = exact.mixture.sample(1_000_000, generator=g)
+    x = then = diffuse(schedule, x0, s, torch.randn(x0.shape, generator=g))
+    for step in range(s + 1, t + 1):
+        x = diffuse_step(schedule, x, step, torch.randn(x.shape, generator=g))
+    return then, x
+
+
+@pytest.mark.parametrize("t, s", [(40, 39), (40, 10), (10, 9)])
+def test_where_points_were_follows_bayes(t, s, exact, schedule):
+    then, now = pairs(exact, schedule, t, s)
+    then = then[(now + 0.6).abs() < NEAR]
+    width = np.linspace(-0.6 - NEAR, -0.6 + NEAR, 9)  # the law changes across it
+    weight = exact.marginal(t).density(torch.from_numpy(width)[:, None])
+    shares = torch.stack([where_before(exact, schedule, xt, t, s) for xt in width])
+    expected = (weight / weight.sum()) @ shares
+    edges = np.linspace(-4.0025, 4.0025, 1602)[::9]  # bins of 9 places
+    assert_shares(np.histogram(then, edges)[0], expected[:1593].view(177, 9).sum(1))
+
+
+def test_one_step_back_is_nearly_gaussian_and_a_jump_of_thirty_is_not(exact, schedule):
+    one, thirty = (where_before(exact, schedule, -0.6, 40, s) for s in (39, 10))
+    assert off_gaussian(one) < 0.001 and off_gaussian(thirty) > 0.2
+    slope = (thirty[1:] - thirty[:-1]).sign()
+    assert (slope[1:] < slope[:-1]).sum() == 2  # two humps
+
+
+@pytest.mark.parametrize("t", [2, 10, 40])
+def test_a_step_by_the_exact_denoiser_leads_to_the_mean_of_where_points_were(t, exact, schedule):
+    then, now = pairs(exact, schedule, t, t - 1)
+    eps_hat = exact(now, t)
+    left = then - reverse_step(schedule, now, t, eps_hat, torch.zeros_like(now), 0)
+    assert_mean(left, 0)
+    assert_mean(left * now, 0)  # and has to do with no function of x[t]
+    assert_mean(left * eps_hat, 0)
+
+
+@pytest.mark.parametrize("t", [2, 10, 40])
+def test_the_variance_lies_between_the_two_choices(t, exact, schedule):
+    """On average over x[t], for data of variance 1; between the humps it is above both."""
+    x = exact.marginal(t).quantiles(200)[:, 0].tolist()
+    laws = torch.stack([where_before(exact, schedule, xt, t, t - 1) for xt in [*x, -0.5]])
+    variance = laws @ GRID.square() - (laws @ GRID).square()
+    low, high = schedule.sigma_posterior[t] ** 2, schedule.beta[t]
+    assert low < variance[:-1].mean() < high < variance[-1]
 
 
 # ---- chains, and what `sample` and `sample_ddim` collect of them ---------------------------------

@@ -14,7 +14,7 @@ from .flow import heun, own_path, two_calls, walk_back
 from .forward_diffusion import diffuse, jump, thousand_steps, variance_at_37
 from .latent_diffusion import decoded, frechet, inputs_with_label, mix
 from .network import data_denoiser, guess_at_200, origin_at_1, time_features
-from .sampling import first_step_back, reverse_step, sample, short_schedule
+from .sampling import first_step_back, reverse_step, sample, short_schedule, whose_error
 from .spiral import own_data, total_variation, tv_of_40000, x0_from_v
 from .toy_data import band_of_40000, honest_distances, own_density, smallest_shift
 from .training import denoising_loss, draw_timesteps, gaussian_floor, running_mean

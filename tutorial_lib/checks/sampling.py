@@ -10,7 +10,7 @@ from tutorial_lib.oracle import DataDenoiser, ExactDenoiser
 from tutorial_lib.schedule import NoiseSchedule
 
 from .setting import EXACT, OTHER, SCHEDULE, TRUTH, ends_in_noise
-from .verdict import Function, check, need, number_check
+from .verdict import Function, check, need, number, number_check
 from .weighted_sum import JUMP, SHIFTED, VARIANCE, Term, constants, weighted_sum
 
 # Eight steps that differ much, so that each can be told from its neighbours.
@@ -142,6 +142,58 @@ def _watched(exact):
     return denoiser, calls
 
 
+@check("The exact denoiser shows the sampler's error, and the same sampler shows the network's.")
+def whose_error(answer):
+    """my_errors(draw, denoiser, exact, reference): W1 due to the steps, W1 due to the network.
+
+    draw(denoiser) gives points (n, 1), from the same start each time.
+    """
+    my, reference = Function(answer), TRUTH.quantiles(500)
+
+    def draw(denoiser):
+        return denoiser(reference, 1)
+
+    def shrinks(xt, t):  # with this sampler, as DDIM does with few steps
+        return 0.8 * xt
+
+    def moves(xt, t):
+        return xt + 0.3 * (xt > 0)
+
+    def agrees(xt, t):
+        return 1.0 * xt
+
+    def right(denoiser, exact):
+        samples = draw(denoiser), draw(exact)
+        return metrics.wasserstein(samples[1], reference), metrics.wasserstein(*samples)
+
+    cases = {
+        "The network is perfect, and the steps are large": (shrinks, shrinks),
+        "The steps are perfect, and the network is not": (moves, agrees),
+        "Network and steps make opposite errors, so that the samples are perfect": (
+            agrees,
+            shrinks,
+        ),
+        "Neither is perfect": (moves, shrinks),
+    }
+    for case, networks in cases.items():
+        found = my(draw, *networks, reference)
+        pair = isinstance(found, tuple | list) and len(found) == 2
+        need(pair, f"{my.name} must return two numbers: the step error, then the model error.")
+        step, model = (number(value, f"{my.name} returns") for value in found)
+        right_step, right_model = right(*networks)
+        what = (
+            f"{case}. {my.name} finds a step error of {step:.2f} and a model error of {model:.2f}."
+        )
+        need(
+            abs(step - right_step) < 1e-3,
+            f"{what} Which samples have a step error and no other, and how far are they off?",
+        )
+        need(
+            abs(model - right_model) < 1e-3,
+            f"{what} Which two samples differ by nothing but the network?",
+        )
+
+
 @check("Pure noise at the end, and the steps are small enough to come back.")
 def short_schedule(answer):
     """A schedule of 50 steps that ends in noise and samples well with the exact denoiser."""
@@ -171,14 +223,18 @@ def reverse_step(answer):
     """my_reverse_step(schedule, xt, t, eps_hat, z), one step of the sampler."""
 
     def terms(s, t):
-        beta, alpha, a, alpha_before, _ = constants(s, t)
+        beta, alpha, a, alpha_before, before = constants(s, t)
         undo = alpha**-0.5
         share = -undo * beta / (1 - a) ** 0.5
+        stay = alpha**0.5 * (1 - before) / (1 - a)
         xt = {
             "is shrunk once more, where the shrinking must be undone": alpha**0.5,
             "stays as it is, but the step's shrinking must be undone": 1,
             SHIFTED: alpha_before**-0.5,
             JUMP: a**-0.5,
+            "comes out too small: which factor of the guess of x0 belongs to t - 1": (
+                beta / (1 - a) + stay
+            ),
         }
         eps_hat = {
             "is added, but it must be taken out": -share,

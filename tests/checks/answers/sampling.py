@@ -30,14 +30,6 @@ def back_with(share=share, undo=undo, sigma=lambda s, t: (t > 1) * s.sigma[t]):
     )
 
 
-def posterior_mean(s, xt, t, eps_hat, z):
-    """As in Ho et al. 2020, eq. 7; float32 rounds it at t = 1."""
-    a, before = s.alpha_bar[t], s.alpha_bar[t - 1]
-    x0 = (xt - (1 - a).sqrt() * eps_hat) / a.sqrt()
-    mean = (before.sqrt() * s.beta[t] * x0 + s.alpha[t].sqrt() * (1 - before) * xt) / (1 - a)
-    return mean + (t > 1) * s.sigma[t] * z
-
-
 def in_float64(s, xt, t, eps_hat, z):
     beta = s.beta.double()[t]
     a = (1 - s.beta.double()).cumprod(0)[t]
@@ -145,13 +137,53 @@ def changes_schedule(s, xt, t, eps_hat, z):
     return mean + (t > 1) * beta.sqrt_() * z
 
 
+def errors(step=None, model=None):
+    """Step and model error from four distances, with a fault of choice."""
+
+    def my_errors(draw, denoiser, exact, reference):
+        far = lib.metrics.wasserstein
+        ours, best = draw(denoiser), draw(exact)
+        found = {
+            "step": far(best, reference),
+            "model": far(ours, best),
+            "total": far(ours, reference),
+            "left over": far(ours, reference) - far(best, reference),
+            "difference": abs(far(ours, reference) - far(best, reference)),
+            "means": float((ours.mean() - best.mean()).abs()),
+        }
+        return found[step or "step"], found[model or "model"]
+
+    return my_errors
+
+
+def short_errors(draw, denoiser, exact, reference):
+    pairs = (draw(exact), reference), (draw(denoiser), draw(exact))
+    return [torch.tensor(lib.metrics.wasserstein(*pair)) for pair in pairs]
+
+
+def through_x0(index):
+    """The step by eq. 7 of Ho et al. 2020; its sqrt(alpha_bar[t - 1]) is taken at an index.
+
+    Float32 rounds it at t = 1.
+    """
+
+    def step(s, xt, t, eps_hat, z):
+        a, before = s.alpha_bar[t], s.alpha_bar[t - 1]
+        x0 = (xt - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        by_x0 = s.alpha_bar[index(t)].sqrt() * s.beta[t] / (1 - a)
+        by_xt = s.alpha[t].sqrt() * (1 - before) / (1 - a)
+        return by_x0 * x0 + by_xt * xt + (t > 1) * s.sigma[t] * z
+
+    return step
+
+
 RIGHT = {
     "first_step_back": [0.894, 0.9],
     "sample": [
         sample,
         in_place,
         all_noise_at_once,
-        loop(step=posterior_mean),
+        loop(step=through_x0(lambda t: t - 1)),
         loop(size=lambda s, t: s.sigma_posterior[t]),
         ddim(0),
         ddim(0.5),
@@ -159,10 +191,11 @@ RIGHT = {
         lambda d, s, n, g: sample(d, s, n, g.manual_seed(g.initial_seed() + 1)),
         lambda d, s, n, g: sample(d, s, n, g.manual_seed(g.initial_seed() + 2)),
     ],
+    "whose_error": [errors(), short_errors],
     "short_schedule": [linear(0.2), linear(0.18), linear(0.3), linear(0.4)],
     "reverse_step": [
         reverse_step,
-        posterior_mean,
+        through_x0(lambda t: t - 1),
         in_float64,
         back_with(),
         lambda s, xt, t, eps_hat, z: (
@@ -218,6 +251,16 @@ WRONG = {
         (lambda d, s, n, g: sample(d, s, n, g)[:, :1], "(3, 1) where (3, 2)"),
         (loop(step=changes_schedule), "changes the schedule that it is given"),
     ],
+    "whose_error": [
+        (errors("model", "step"), "no other, and how far are they off?"),
+        (errors(step="total"), "Which samples have a step error and no other"),
+        (errors(model="total"), "The network is perfect, and the steps are large"),
+        (errors(model="left over"), "make opposite errors, so that the samples are perfect"),
+        (errors(model="means"), "make opposite errors, so that the samples are perfect"),
+        (errors(model="difference"), "Neither is perfect"),
+        (lambda *given: sum(errors()(*given)), "must return two numbers"),
+        (lambda *given: (*errors()(*given)[:1], "0.1"), "returns a str"),
+    ],
     "short_schedule": [
         (linear(0.2, n_steps=200), "200 steps; 50"),
         (linear(0.02), "0.6 of the data's variance"),
@@ -247,6 +290,7 @@ WRONG = {
             back_with(undo=lambda s, t: s.alpha[t - 1] ** -0.5),
             "x[t] is scaled by the value for t - 1",
         ),
+        (through_x0(lambda t: t), "At t = 60, x[t] comes out too small"),
         (lambda *arguments: reverse_step(*arguments).clamp(-3, 3), "is anything cut off"),
         (
             lambda s, x, t, e, z: reverse_step(s, x, t, e, 0 * z if 3 <= t <= 5 else z),
