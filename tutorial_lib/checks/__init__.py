@@ -17,7 +17,7 @@ from .network import data_denoiser, guess_at_200, origin_at_1, time_features
 from .sampling import first_step_back, reverse_step, sample, short_schedule, whose_error
 from .spiral import own_data, total_variation, tv_of_40000, x0_from_v
 from .toy_data import band_of_40000, honest_distances, own_density, smallest_shift
-from .training import draw_timesteps, fresh_loss, gaussian_floor, running_mean, training_loop
+from .training import denoising_loss, draw_timesteps, gaussian_floor, running_mean, training_loop
 from .verdict import HOLDS
 
 __all__ = sorted(name for checks in HOLDS.values() for name in checks)

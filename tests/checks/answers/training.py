@@ -215,7 +215,7 @@ RIGHT = {
         training(loss=stratified, rate=1e-2),
         lambda *arguments: train(*arguments, loss=batch_loss).double().numpy(),
     ],
-    "fresh_loss": [
+    "denoising_loss": [
         batch_loss,
         by_hand,
         stratified,
@@ -294,13 +294,14 @@ WRONG = {
         (training(rate=1e-3, adam=SGD), "Is the learning rate far from"),
         (training(rate=3.0), "Is the learning rate far from"),
     ],
-    "fresh_loss": [
+    "denoising_loss": [
         (with_generator(lambda g: torch.Generator().manual_seed(3)), "have the same noise"),
         (with_generator(lambda g: g.manual_seed(3)), "have the same noise"),
         (with_generator(lambda g: None), "draw all from it alone"),
         (made_of(noise=lambda eps: FIXED), "have the same noise"),
         (made_of(times=lambda t: torch.arange(256) % 10 + 1), "have the same t"),
         (partial(batch_loss, first=0), "t = 0 is drawn"),
+        (made_of(error=lambda answer, eps: (answer - eps).mean().square()), "opposite sign cancel"),
         (lambda *a: batch_loss(*a).item(), "return the tensor itself"),
         (lambda n, x0, s, g: n(x0, torch.ones(len(x0)).long()).mean(), "One t serves"),
         (lambda n, x0, s, g: n(x0, 5).mean(), "each row needs a t of its own"),
