@@ -67,8 +67,8 @@ notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS=
 site: $(VENV)/.test ## the series as web pages in _site/, to read without Jupyter
 	$(BIN)/python tools/site.py
 
-slides: $(VENV)/.test ## slides of each notebook in slides/, to show without Jupyter
-	$(BIN)/python -m tools.slides
+slides: $(VENV)/.test ## slides in slides/, to show without Jupyter (NOTEBOOKS="01_toy_data ...")
+	$(BIN)/python -m tools.slides $(NOTEBOOKS)
 
 student: $(VENV)/.test ## the notebooks without their solutions, in student/
 	$(BIN)/python tools/student.py
