@@ -10,7 +10,7 @@ What joins the slide before, unless that is full or a figure:
 The bug clinic is one slide: text, code and task. All else is left to the notebook and the speaker.
 
 reveal.js turns the pages and MathJax sets the formulas. Both are copied beside the slides, which
-need no server and no network.
+need no server and no network. A sheet to print, of tools/handout.py, goes with them.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
+from tools.handout import sheet
 from tools.notebooks import chosen
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,10 +124,11 @@ def main(folder, names=()):
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     style = f"{STYLE.read_text(encoding='utf-8')}{colours}\n"
     (folder / "slides.css").write_text(style, encoding="utf-8")
-    for path in paths:
-        page = deck(nbformat.read(path, as_version=4))
-        (folder / f"{path.stem}.html").write_text(page, encoding="utf-8")
-    print(f"{folder}: slides of {len(paths)} notebooks")
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in paths}
+    (folder / "handout.html").write_text(sheet(notebooks.values()), encoding="utf-8")
+    for name, notebook in notebooks.items():
+        (folder / f"{name}.html").write_text(deck(notebook), encoding="utf-8")
+    print(f"{folder}: slides of {len(paths)} notebooks, and handout.html to print")
 
 
 if __name__ == "__main__":

@@ -122,3 +122,14 @@ def test_keys_lead_on_and_a_focused_slider_takes_the_arrows(show):
     assert page.evaluate("Reveal.getState().indexh") == 2
     page.keyboard.press("ArrowLeft")
     assert page.evaluate("Reveal.getState().indexh") == 1
+
+
+def test_the_handout_has_all_notebooks_on_two_pages(chromium, folder):
+    page = chromium.new_page()
+    page.goto((folder / "handout.html").as_uri())
+    page.evaluate("MathJax.startup.promise.then(() => 0)")
+    titles = page.locator("h2").all_inner_texts()
+    assert [title[0] for title in titles] == [path.stem[1] for path in PATHS]
+    assert page.locator("mjx-container").count() > 20
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) <= 2
+    page.close()
