@@ -25,7 +25,9 @@ th, td {{ text-align: left; vertical-align: top; padding: 0 1.5mm 0 0 }}
 code {{ font-size: 0.9em }}
 .anchor-link {{ display: none }}
 </style>
-<script>MathJax = {{ tex: {{ inlineMath: [["$", "$"]] }}, options: {{ enableMenu: false }} }};</script>
+<script>
+MathJax = {{ tex: {{ inlineMath: [["$", "$"]] }}, options: {{ enableMenu: false }} }};
+</script>
 <script src="mathjax.js" defer></script>
 </head>
 <body>
