@@ -57,7 +57,8 @@ def lines(cell):
     texts = [cell.source] if cell.cell_type == "markdown" or cell.metadata.code else []
     for output in cell.get("outputs", []):
         texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
-    return sum(len(line) // 80 + 1 for text in texts for line in text.splitlines())
+    formulas = sum(text.count("$$") for text in texts)  # one more line above and one below
+    return formulas + sum(len(line) // 80 + 1 for text in texts for line in text.splitlines())
 
 
 def slides(notebook):
