@@ -2,6 +2,7 @@
 PYTHON ?= python3
 LAB_ARGS ?=
 NOTEBOOKS ?=
+COURSE ?= course
 SEEDS ?= 0 1 2
 CLASSROOM_ARGS ?=
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -25,7 +26,7 @@ CONSTRAINTS ?= -c constraints.txt
 # not see what was installed in it.
 GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VENV)/.test)
 
-.PHONY: help lab test deep bench speed quality flow robustness classroom notebooks site slides student address lint
+.PHONY: help lab test deep bench speed quality flow robustness classroom notebooks site slides student publish course address lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -67,11 +68,22 @@ notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS=
 site: $(VENV)/.test ## the series as web pages in _site/, to read without Jupyter
 	$(BIN)/python tools/site.py
 
-slides: $(VENV)/.test ## slides of each notebook in slides/, to show without Jupyter
-	$(BIN)/python -m tools.slides
+slides: $(VENV)/.test ## slides in slides/, to show without Jupyter (NOTEBOOKS="01_toy_data ...")
+	$(BIN)/python -m tools.slides $(NOTEBOOKS)
 
-student: $(VENV)/.test ## the notebooks without their solutions, in student/
-	$(BIN)/python tools/student.py
+student: $(VENV)/.test ## the notebooks without solutions, in student/ (NOTEBOOKS="01_toy_data ...")
+	$(BIN)/python -m tools.student $(NOTEBOOKS)
+
+# The branch is this commit with the copies in place of the notebooks. Nothing here changes.
+publish: export GIT_INDEX_FILE := .git/index-of-student-copies
+publish: student ## put the copies on the branch `student` of origin, for Binder and Colab
+	git read-tree HEAD
+	git rm -r -q --cached notebooks
+	git add --force student
+	git push --force origin "$$(git commit-tree -p HEAD -m 'Student copies' "$$(git write-tree)"):refs/heads/student"
+
+course: $(VENV)/.test ## an nbgrader course in course/ (COURSE=folder NOTEBOOKS="01_toy_data ...")
+	$(BIN)/python -m tools.student --nbgrader $(COURSE) $(NOTEBOOKS)
 
 address: $(VENV)/.test ## set the repository's address everywhere (REPOSITORY=owner/name)
 	$(BIN)/python tools/address.py $(REPOSITORY)

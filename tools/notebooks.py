@@ -32,6 +32,15 @@ METADATA = {
 FOLDED = {"solution", "hide-input"}  # tags of code cells whose code is shown only when asked for
 
 
+def chosen(names: list[str]) -> list[Path]:
+    """The notebooks of these names, such as 02_forward_diffusion; all if there are none."""
+    there = {path.stem: path for path in sorted(FOLDER.glob("0*.ipynb"))}
+    unknown = [name for name in names if Path(name).stem not in there]
+    if unknown:
+        sys.exit(f"There is no notebook {', '.join(unknown)}. There are: {' '.join(there)}")
+    return [there[Path(name).stem] for name in names] or [*there.values()]
+
+
 def is_noise(output: NotebookNode) -> bool:
     """Progress bars and warnings, and widgets, which show an error without their kernel."""
     return output.get("name") == "stderr" or WIDGET_VIEW in output.get("data", {})
@@ -95,10 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="such as 02_forward_diffusion; all if none")
     names = parser.parse_args().names
-    paths = [FOLDER / f"{Path(n).stem}.ipynb" for n in names] or sorted(FOLDER.glob("0*.ipynb"))
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see the Makefile
     os.environ.setdefault("OMP_NUM_THREADS", "2")  # the same figures on two cores as on twenty
-    for path in paths:
+    for path in chosen(names):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             print(process.submit(remake, path).result(), flush=True)
 

@@ -1,18 +1,16 @@
-"""The exercises: each has stub, check and solution, and `make student` leaves the solutions out."""
+"""The exercises: each has stub, check and solution, and the solutions give nothing away."""
 
 import ast
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
 from exercises import answer, exercises, tagged
 
-from tools.notebooks import execute
-from tools.student import ROOT, for_nbgrader, main, without_solutions
 from tutorial_lib import checks
 
-PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-FULLY_RUN = ROOT / "notebooks" / "02_forward_diffusion.ipynb"  # the others take longer
+PATHS = sorted((Path(__file__).parents[2] / "notebooks").glob("0*.ipynb"))
 POLITE = re.compile(r"(○ )?(Nothing to check yet: .*|my_\w+ returns nothing yet\..*)")
 
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -120,81 +118,3 @@ def test_nothing_leans_on_a_solution(path):
                 for n in names(c.source, ast.Store)
             }
             assert not (needed & sets) - earlier, cell.source
-
-
-# ---- make student --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("class") / "student"
-    main(folder)
-    return folder
-
-
-@each_notebook
-def test_copies_hold_no_solution_and_no_output(student, path):
-    copy, text = read(student / path.name), (student / path.name).read_text(encoding="utf-8")
-    assert not re.search(r"\bour_", text)
-    for _, _, solution in exercises(read(path)):
-        assert [line for line in lines_of_its_own(path, solution) if line in text] == []
-    whole = [cell for cell in read(path).cells if not tagged(cell, "solution")]
-    assert [cell.source for cell in copy.cells] == [cell.source for cell in whole]
-    code = [cell for cell in copy.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
-
-
-def lines_of_its_own(path, solution):
-    """A solution's lines that stand nowhere else in the notebook, as JSON has them."""
-    others = "\n".join(cell.source for cell in read(path).cells if cell != solution)
-    lines = [line.strip() for line in solution.source.splitlines()]
-    return [line.replace('"', '\\"') for line in lines if len(line) > 9 and line not in others]
-
-
-def test_copies_are_replaced_and_nothing_else_and_git_ignores_them(student, tmp_path):
-    folder = tmp_path / "student"
-    (folder / ".git").mkdir(parents=True)
-    (folder / "own.ipynb").touch()
-    (folder / PATHS[0].name).touch()
-    main(folder)
-    assert {p.name for p in folder.iterdir()} == {p.name for p in PATHS} | {".git", "own.ipynb"}
-    assert (folder / PATHS[0].name).read_bytes() == (student / PATHS[0].name).read_bytes()
-    assert "\nstudent/\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def kernels_import_from_here(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-
-
-@pytest.mark.usefixtures("kernels_import_from_here")
-def test_a_copy_runs_with_its_stubs():
-    notebook = without_solutions(read(FULLY_RUN))
-    execute(notebook)
-    said = [verdict(check) for _, check, _ in exercises(notebook)]
-    assert said and all(map(POLITE.fullmatch, said)), said
-
-
-@pytest.mark.usefixtures("kernels_import_from_here")
-def test_with_the_solutions_filled_in_every_check_passes():
-    notebook = without_solutions(read(FULLY_RUN))
-    for empty, whole in zip(exercises(notebook), exercises(read(FULLY_RUN)), strict=True):
-        empty.stub.source = answer(whole.solution)
-    execute(notebook)
-    said = [verdict(check) for _, check, _ in exercises(notebook)]
-    assert said and all(text.startswith("✓ Right. ") for text in said), said
-    assert said[-1].endswith(f"{len(said)} of {len(said)} checks hold so far.")
-
-
-@each_notebook
-def test_as_an_nbgrader_assignment_a_wrong_answer_raises(path):
-    """nbgrader gives marks where nothing raises; tests/site/round_trip.py asks nbgrader itself."""
-    for stub, check, _ in exercises(for_nbgrader(read(path))):
-        assert stub.metadata.nbgrader.solution and not stub.metadata.nbgrader.grade
-        assert check.metadata.nbgrader.grade and check.metadata.nbgrader.points == 1
-        with pytest.raises(AssertionError, match="yet"):
-            known = {"checks": checks, "display": str}
-            mine = dict.fromkeys(
-                names(check.source, ast.Load) - {*known, "verdict", "AssertionError"}
-            )
-            exec(compile(check.source, "check", "exec", optimize=2), known | mine)  # as with -OO

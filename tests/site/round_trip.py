@@ -1,13 +1,14 @@
-"""Student copies as an nbgrader assignment, from generating it to the marks.
+"""The course of TEACHING.md with nbgrader, from the notebooks to feedback and marks.
 
-    pip install nbgrader                     # not among the project's own requirements
-    python tests/site/round_trip.py      # or with names: 01_toy_data 02_forward_diffusion ...
+    pip install nbgrader                # not among the project's own requirements
+    python tests/site/round_trip.py     # or with names: 01_toy_data 02_forward_diffusion ...
 
-Makes a course in a temporary folder, hands in two submissions, lets nbgrader mark them, and fails
-unless the marks are as expected. "good" has all solutions. "bad" has the first exercise right,
-leaves the second alone, raises in the third, and hands in the broken code of the bug clinic.
+Three students hand in each notebook. Ada has all solutions and says what gave the bug away. Ben
+hands back what he was given. Cem answers everything, and everything wrong, the clinic with its own
+bug. The commands are those of TEACHING.md; the teacher's marks by hand are made here.
 """
 
+import csv
 import os
 import re
 import subprocess
@@ -23,30 +24,54 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 from exercises import answer, exercises, tagged  # noqa: E402
 
-from tools.student import for_nbgrader  # noqa: E402
+from tools.notebooks import chosen  # noqa: E402
+from tools.student import GAVE_AWAY  # noqa: E402
 
-ASSIGNMENT = "exercises"
-CONFIG = """
-c = get_config()
-c.CourseDirectory.course_id = "diffusion"
-c.ClearSolutions.enabled = False  # student copies have none, and the stubs must stay
-c.Execute.timeout = 600
-"""
+STUDENTS = "ada", "ben", "cem"
 
 
-def submission(released, whole, good):
-    """The released notebook, filled in."""
-    clinic = next(cell.source for cell in whole.cells if tagged(cell, "clinic"))
-    broken = re.search(r"^def (broken_\w+)", clinic, re.M)[1]
-    for k, (empty, full) in enumerate(zip(exercises(released), exercises(whole), strict=True)):
-        right, name = answer(full.solution), re.search(r"\bmy_\w+", full.check.source)[0]
-        wrong = [right, empty.stub.source, "raise ValueError", f"{name} = {broken}"]
-        empty.stub.source = right if good else wrong[k]
+def filled(released, whole, student):
+    """The released notebook as a student hands it in."""
+    broken = next(cell.source for cell in whole.cells if tagged(cell, "clinic"))
+    for empty, full in zip(exercises(released), exercises(whole), strict=True):
+        stub = empty.stub
+        if student == "ada":
+            stub.source = answer(full.solution)
+        if student == "cem":
+            stub.source = re.sub(r"return \.\.\..*", "return 0.0", stub.source)
+            stub.source = stub.source.replace("None", "-1.0")
+    if student != "ben":
+        cell = next(cell for cell in released.cells if cell.source == GAVE_AWAY)
+        cell.source = "The variance, which falls." if student == "ada" else "No idea."
+    if student == "cem":
+        name = re.search(r"^def (my_\w+)", stub.source, re.M)[1]
+        stub.source = f"{name} = " + re.search(r"^def (broken_\w+)", broken, re.M)[1]
     return released
 
 
-def nbgrader(folder, *arguments):
-    subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=folder, check=True)
+def run(folder, *command):
+    print("$", *command, flush=True)
+    subprocess.run([sys.executable, "-m", *command], cwd=folder, check=True)
+
+
+def hand_in(folder, path):
+    """What the students bring; nbgrader's own exchange would put it into the same place."""
+    whole = nbformat.read(path, as_version=4)
+    for student in STUDENTS:
+        released = nbformat.read(folder / "release" / path.stem / path.name, as_version=4)
+        place = folder / "submitted" / student / path.stem
+        place.mkdir(parents=True)
+        nbformat.write(filled(released, whole, student), place / path.name)
+
+
+def mark_by_hand(folder, name):
+    """A point for Ada, none for the others, as in the formgrader."""
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
+        for student in STUDENTS:
+            grade = book.find_grade("what-gave-it-away", name, name, student)
+            grade.manual_score = float(student == "ada")
+            grade.needs_manual_grade = False
+        book.db.commit()
 
 
 def main(names):
@@ -55,30 +80,30 @@ def main(names):
     os.environ |= {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "nbgrader_config.py").write_text(CONFIG)
-        whole = {n: nbformat.read(ROOT / "notebooks" / f"{n}.ipynb", as_version=4) for n in names}
-        source = folder / "source" / ASSIGNMENT
-        source.mkdir(parents=True)
-        for name, notebook in whole.items():
-            nbformat.write(for_nbgrader(notebook), source / f"{name}.ipynb")
-        nbgrader(folder, "generate_assignment", ASSIGNMENT, "--create")
-        for student in ("good", "bad"):
-            handed_in = folder / "submitted" / student / ASSIGNMENT
-            handed_in.mkdir(parents=True)
-            for name, notebook in whole.items():
-                path = folder / "release" / ASSIGNMENT / f"{name}.ipynb"
-                released = nbformat.read(path, as_version=4)
-                filled = submission(released, notebook, good=student == "good")
-                nbformat.write(filled, handed_in / f"{name}.ipynb")
-        nbgrader(folder, "autograde", ASSIGNMENT, "--create")
-        with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
-            marks = {s: book.find_submission(ASSIGNMENT, s) for s in ("good", "bad")}
-            for student, mark in marks.items():
-                print(f"{student}: {mark.score:g} of {mark.max_score:g}")
-            total = sum(len(exercises(notebook)) for notebook in whole.values())
-            found = [(mark.score, mark.max_score) for mark in marks.values()]
-    assert found == [(total, total), (len(names), total)], found
+        run(ROOT, "tools.student", "--nbgrader", scratch, *names)
+        expected = {}
+        for path in chosen(names):
+            name, full = path.stem, len(exercises(nbformat.read(path, as_version=4))) + 1
+            run(folder, "nbgrader", "generate_assignment", name)
+            hand_in(folder, path)
+            run(folder, "nbgrader", "autograde", name)
+            mark_by_hand(folder, name)
+            run(folder, "nbgrader", "generate_feedback", name)
+            for student in STUDENTS:
+                expected[name, student] = full * (student == "ada"), full
+                feedback = folder / "feedback" / student / name / f"{name}.html"
+                assert feedback.stat().st_size > 1000
+        run(folder, "nbgrader", "export")
+        with open(folder / "grades.csv", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        found = {
+            (row["assignment"], row["student_id"]): (float(row["score"]), float(row["max_score"]))
+            for row in rows
+        }
+        for (name, student), (score, most) in sorted(found.items()):
+            print(f"{name} {student}: {score:g} of {most:g}")
+        assert found == expected, expected
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["02_forward_diffusion"])
+    main(sys.argv[1:])
