@@ -163,6 +163,17 @@ def test_plot_and_track_have_one_width(show, width):
     assert box["width"] - thumb == pytest.approx(plot["width"], abs=2)
 
 
+def test_slider_and_plots_stay_together_on_a_scaled_page(show):
+    scaled = "<div style='transform: scale(0.6); transform-origin: 0 0; width: 700px'>"
+    scrubber = show(scaled + output(BARS, BARS, t=T) + "</div>", width=1200)
+    slider, first = scrubber.slider.bounding_box(), scrubber.canvas.first.bounding_box()
+    last, plot = scrubber.canvas.nth(1).bounding_box(), scrubber.read("player.panels[1].box")
+    thumb = scrubber.read("parseFloat(getComputedStyle(root).getPropertyValue('--scrubber-thumb'))")
+    left, right = first["x"] + 0.6 * plot["left"], last["x"] + 0.6 * (plot["left"] + plot["width"])
+    assert slider["x"] + 0.6 * thumb / 2 == pytest.approx(left, abs=2)
+    assert slider["x"] + slider["width"] - 0.6 * thumb / 2 == pytest.approx(right, abs=2)
+
+
 # ---- the plot ------------------------------------------------------------------------------------
 
 
@@ -186,6 +197,14 @@ def test_a_drag_on_the_plot_scrubs_as_far_as_it_goes(show):
     mouse.up()
     mouse.move(x + 0.8 * width, y)
     assert scrubber.t == 50
+
+
+def test_arrow_keys_go_on_from_where_the_plot_was_clicked(show):
+    scrubber = show(output(BARS, t=T))
+    x, y, _ = middle_of(scrubber)
+    scrubber.page.mouse.click(x, y)
+    scrubber.page.keyboard.press("ArrowRight")
+    assert scrubber.t == T[1]
 
 
 @in_chromium

@@ -570,7 +570,8 @@ export function mount(root, changed = () => {}) {
       for (const panel of player.panels) panel.resize();
       slider.look = other.look = look;
       if (!wide || !player.panels[0].box) return player.draw(); // hidden: in other colours, at the size of before
-      const offset = (panel) => panel.canvas.getBoundingClientRect().left - stage.getBoundingClientRect().left;
+      const outside = stage.getBoundingClientRect(), scale = outside.width / wide; // slides may be scaled
+      const offset = (panel) => (panel.canvas.getBoundingClientRect().left - outside.left) / scale;
       const ends = player.panels.map((panel) => [offset(panel) + panel.box.left, offset(panel) + panel.box.left + panel.box.width]);
       let [left, right] = [Math.max(13, Math.min(...ends.map(([a]) => a))), Math.min(wide - 13, Math.max(...ends.map(([, b]) => b)))];
       if (right - left < 0.75 * wide && wide < 560) [left, right] = [13, wide - 13]; // a small plot on a small screen
@@ -646,6 +647,7 @@ export function mount(root, changed = () => {}) {
   forth.onclick = () => go(player.frame + 1);
   play.onclick = toggle;
   speed.onchange = anchor;
+  stage.onclick = () => slider.input.focus({ preventScroll: true }); // so that the arrow keys go on from there
 
   const say = make("div", { className: "scrubber-say" }, reading, text);
   const row = make("div", { className: "scrubber-row" }, play, back, forth, speed, make("label", {}, loop, "loop"), say);
