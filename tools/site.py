@@ -114,32 +114,36 @@ def build(root, folder):
 
 def lighten(made):
     """Text first: no script holds up the first paint, and no style but those that a page uses."""
+    static = made / "_static"
+    for path in [*static.rglob("*.map"), *static.rglob("fontawesome.js"), *static.glob("*.html")]:
+        path.unlink(missing_ok=True)
+    (static / "styles/theme.css").write_bytes((static / "basic.css").read_bytes())  # imports it
     words = set()
     for path in made.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         text = re.sub(r'<link rel="preload"[^>]*>', "", text)
-        text = re.sub(r"<script[^>]*fontawesome[^>]*></script>", "", text)  # icons: a font does
+        text = re.sub(r"<script[^>]*fontawesome[^>]*></script>", "", text)  # a font does the same
         text = re.sub(r'<script src(?!="[^"]*documentation_options)', "<script defer src", text)
         formula = r'\(?<span class="math[^>]*>[^<]*</span>[.,;:?!)]+'  # no line begins with a full stop
         text = re.sub(formula, r'<span class="unbroken">\g<0></span>', text)
         text = text.replace(' aria-label="Toggle hidden content"', "")  # the text says more
         path.write_text(text, encoding="utf-8")
         words |= set(re.findall(r"[\w-]+", text))
-    theme = made / "_static" / "styles" / "theme.css"  # one request, not two in turn
-    theme.write_bytes((made / "_static" / "basic.css").read_bytes())
-    for path in {*made.rglob("fontawesome.js"), *made.rglob("*.map")}:
-        path.unlink()
-    for path in (made / "_static").glob("**/[!t]*.js"):  # not MathJax
+    for path in static.glob("**/[!t]*.js"):  # not MathJax
         words |= set(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
+    for path in static.rglob("*.css"):
+        path.write_text(used(path.read_text(encoding="utf-8"), words), encoding="utf-8")
 
-    def rule(found):
-        selectors = re.sub(r":not\([^)]*\)", "", found[1]).split(",")
+
+def used(css, words):
+    """The rules of a style sheet whose classes are among these words."""
+
+    def keep(rule):
+        selectors = re.sub(r":not\([^)]*\)", "", rule[1]).split(",")
         classes = (set(re.findall(r"\.([a-zA-Z][\w-]*)", selector)) for selector in selectors)
-        return found[0] if "@" in found[1] or any(names <= words for names in classes) else ""
+        return rule[0] if "@" in rule[1] or any(names <= words for names in classes) else ""
 
-    for path in (made / "_static").rglob("*.css"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(r"([^{}]+)\{[^{}]*\}", rule, text), encoding="utf-8")
+    return re.sub(r"([^{}]+)\{[^{}]*\}", keep, css)
 
 
 def main(folder):
