@@ -23,7 +23,7 @@ CONSTRAINTS ?= -c constraints.txt
 
 # An environment whose Python is gone, as after an upgrade of the system, is made anew: so make must
 # not see what was installed in it.
-GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VENV)/.test)
+GONE := $(shell test -x $(BIN)/python || rm -f $(addprefix $(VENV)/.,torch lab site test))
 
 .PHONY: help lab test deep bench speed quality flow robustness classroom notebooks site slides student address lint
 
@@ -64,16 +64,16 @@ classroom: $(VENV)/.test ## a class on one JupyterHub: see bench/classroom.py fo
 notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
 
-site: $(VENV)/.test ## the series as web pages in _site/, to read without Jupyter
+site: $(VENV)/.site ## the series as web pages in _site/, to read without Jupyter
 	$(BIN)/python tools/site.py
 
-slides: $(VENV)/.test ## slides of each notebook in slides/, to show without Jupyter
+slides: $(VENV)/.site ## slides of each notebook in slides/, to show without Jupyter
 	$(BIN)/python -m tools.slides
 
-student: $(VENV)/.test ## the notebooks without their solutions, in student/
+student: $(VENV)/.site ## the notebooks without their solutions, in student/
 	$(BIN)/python tools/student.py
 
-address: $(VENV)/.test ## set the repository's address everywhere (REPOSITORY=owner/name)
+address: $(BIN)/python ## set the repository's address everywhere (REPOSITORY=owner/name)
 	$(BIN)/python tools/address.py $(REPOSITORY)
 
 lint: $(VENV)/.test ## style only
@@ -103,6 +103,10 @@ $(VENV)/.lab: $(VENV)/.torch
 	$(PIP) install $(CONSTRAINTS) -e '.[lab]'
 	touch $@
 
+$(VENV)/.site: $(VENV)/.torch
+	$(PIP) install $(CONSTRAINTS) -e '.[site]'
+	touch $@
+
 $(VENV)/.test: $(VENV)/.torch
-	$(PIP) install $(CONSTRAINTS) -e '.[lab,test]'
-	touch $@ $(VENV)/.lab
+	$(PIP) install $(CONSTRAINTS) -e '.[lab,site,test]'
+	touch $@ $(VENV)/.lab $(VENV)/.site

@@ -129,13 +129,17 @@ def test_links_name_this_repository():
     links = 0
     for path in (path for pattern in FILES for path in ROOT.glob(pattern)):
         text = path.read_text(encoding="utf-8")
-        for found in re.findall(r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)", text):
+        services = r"(?:mybinder\.org/v2/gh|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)"
+        for found in re.findall(services, text):
             links += 1
             assert found == f"{owner}/{name}", path.name
+        for found in re.findall(r"https://([\w.-]+\.github\.io/[\w.-]+)", text):
+            links += 1
+            assert found == f"{owner}.github.io/{name}", path.name
         # Other people's repositories may be cited; under our own name only ours may.
         for found in re.findall(rf"github(?:\.com)?/([\w.-]+)/{name}\b", text):
             assert found == owner, path.name
-    assert links, "no Binder link anywhere"
+    assert links, "no link to Binder, Colab or the pages anywhere"
 
 
 def test_one_command_sets_another_address(tmp_path):
@@ -148,8 +152,10 @@ def test_one_command_sets_another_address(tmp_path):
     assert {"README.md", "TEACHING.md", "CITATION.cff", "pyproject.toml"} <= changed
     assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= changed
     assert address(tmp_path) == new
-    left = [path for path in tmp_path.rglob("*.*") if path.is_file() and old in path.read_text()]
-    assert left == []
+    pages = old.replace("/", ".github.io/")
+    texts = {path.name: path.read_text() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert [name for name, text in texts.items() if old in text or pages in text] == []
+    assert "https://ada.github.io/diffusion.course/" in texts["README.md"]
     with pytest.raises(ValueError, match="owner/name"):
         replace_address(tmp_path, "https://github.com/ada/diffusion")
 

@@ -63,7 +63,7 @@ def copy(source, target):
 
 
 def front(readme, hero, names):
-    """The README with a figure that moves and the contents; without badges, which are elsewhere."""
+    """The README with a figure that moves and the contents, without badges, which are elsewhere."""
     text = readme.read_text(encoding="utf-8")
     figure = next(
         output.data["text/html"]
@@ -71,7 +71,8 @@ def front(readme, hero, names):
         for output in cell.get("outputs", [])
         if "data-scrubber" in output.get("data", {}).get("text/html", "")
     )
-    text = re.sub(r"\[!\[.*?\]\(.*?\)\]\(.*?\)\n*", "", text)
+    text = re.sub(r"\[!\[.*?\]\(.*?\)\]\(.*?\)\s*", "", text)
+    text = re.sub(r".*\[Read it online\].*\n", "", text)  # it is being read
     text = re.sub(r"!\[.*?\]\(.*?\)", lambda _: f"```{{raw}} html\n{figure}\n```", text)
     about = ["TEACHING", "reference", "CONTRIBUTING", "CHANGELOG"]
     text += CONTENTS.format(caption="Notebooks", names="\n".join(names))
