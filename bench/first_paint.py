@@ -5,6 +5,7 @@ for each page, the seconds to the first paint of text, its size and that of all 
 """
 
 import gzip
+import shutil
 import sys
 import threading
 from functools import cache
@@ -48,30 +49,36 @@ class Host(SimpleHTTPRequestHandler):
         pass
 
 
+def measure(browser, address, name):
+    """Seconds to the first paint, and the compressed bytes of the page and of all that it loads."""
+    page, asked = browser.new_page(viewport={"width": 1200, "height": 800}), set()
+    page.on("request", lambda request: asked.add(request.url))
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", LINE)
+    page.goto(f"{address}/{name}.html", wait_until="commit")
+    seconds = page.evaluate(PAINT)
+    page.wait_for_load_state("networkidle", timeout=120_000)
+    page.close()
+    names = {
+        url.removeprefix(address).partition("?")[0] for url in asked if url.startswith(address)
+    }
+    everything = sum(len(packed(f"{SITE}{name}")) for name in names)
+    return seconds, len(packed(f"{SITE}/{name}.html")), everything
+
+
 def main(names):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         for name in names:
-            page = browser.new_page(viewport={"width": 1200, "height": 800})
-            loaded = []
-            page.on("response", lambda answer, loaded=loaded: loaded.append(answer.url))
-            session = page.context.new_cdp_session(page)
-            session.send("Network.enable")
-            session.send("Network.emulateNetworkConditions", LINE)
-            page.goto(f"http://127.0.0.1:{server.server_port}/{name}.html", wait_until="commit")
-            seconds = page.evaluate(PAINT)
-            page.wait_for_load_state("networkidle", timeout=120_000)
-            paths = {SITE / url.split("/", 3)[3].partition("?")[0] for url in loaded if "127.0" in url and not url.startswith("blob")}
-            sizes = sum(len(packed(path)) for path in paths if path.is_file())
-            page_size = len(packed(SITE / f"{name}.html"))
-            print(f"{name}: {seconds:.1f} s, page {page_size / 1e3:.0f} kB, all {sizes / 1e3:.0f} kB", flush=True)
-            if "-v" in sys.argv:
-                for path in sorted(paths): print("   ", len(packed(path)) if path.is_file() else "?", path.relative_to(SITE))
-            page.close()
+            seconds, page, everything = measure(browser, address, name)
+            sizes = f"page {page / 1e3:.0f} kB, all {everything / 1e3:.0f} kB"
+            print(f"{name}: {seconds:.1f} s, {sizes}", flush=True)
         browser.close()
 
 
 if __name__ == "__main__":
-    main([a for a in sys.argv[1:] if a[0]!="-"] or ["index", "notebooks/02_forward_diffusion"])
+    main(sys.argv[1:] or ["index", "notebooks/02_forward_diffusion"])

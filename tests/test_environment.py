@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,8 +10,10 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -166,3 +169,25 @@ def test_scripts_keep_their_line_ends():
     for script in (".ci/run", "binder/postBuild", "binder/start"):
         assert f"{script} text eol=lf" in attributes
         assert b"\r" not in (ROOT / script).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_notebook_needs_the_wheel_alone(tmp_path):
+    """As on Colab: the package from a wheel, the notebook in a folder with nothing beside it."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    wheels, package, folder = (tmp_path / name for name in ("wheels", "package", "folder"))
+    options = ["--no-deps", "--no-build-isolation", "--no-index"]
+    source = shutil.copytree(
+        ROOT, tmp_path / "source", ignore=shutil.ignore_patterns(".*", "_site")
+    )
+    subprocess.run([*pip, "wheel", *options, "--wheel-dir", wheels, source], check=True)
+    wheel = next(wheels.glob("*.whl"))
+    subprocess.run([*pip, "install", *options, "--target", package, wheel], check=True)
+    shutil.rmtree(source)
+    notebook = nbformat.read(ROOT / "notebooks" / "02_forward_diffusion.ipynb", as_version=4)
+    where = nbformat.v4.new_code_cell("print(lib.__file__)")
+    notebook.cells.append(where)
+    folder.mkdir()
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=300)
+    client.execute(env=os.environ | {"PYTHONPATH": str(package)})
+    assert where.outputs[0].text.startswith(str(package))

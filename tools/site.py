@@ -1,6 +1,6 @@
 """Write the series as a static site into _site/: `make site`.
 
-The README is the front page, and each notebook is a page. Sphinx builds them (docs/conf.py says how)
+The README is the front page, and each notebook is a page. Sphinx builds them, as docs/conf.py says,
 from a copy in which they are laid out for it. The site needs no server and no network.
 """
 
@@ -8,11 +8,10 @@ import base64
 import hashlib
 import re
 import shutil
-import sys
 import time
-from pathlib import Path
 from html import escape
 from importlib.util import find_spec
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
@@ -80,7 +79,7 @@ def front(readme, hero, names):
 
 
 def prepare(cell, pictures):
-    """Sphinx's words for what a cell is; its pictures with their texts, loaded when they are seen."""
+    """Say in Sphinx's words what a cell is; pictures keep their texts, and load when seen."""
     cell.source = cell.source.replace("(../README.md)", "(../index.md)")
     if "solution" in cell.metadata.get("tags", []):
         cell.metadata.tags = ["hide-cell"]
@@ -125,7 +124,9 @@ def lighten(made):
         text = re.sub(r'<link rel="preload"[^>]*>', "", text)
         text = re.sub(r"<script[^>]*fontawesome[^>]*></script>", "", text)  # a font does the same
         text = re.sub(r'<script src(?!="[^"]*documentation_options)', "<script defer src", text)
-        formula = r'\(?<span class="math[^>]*>[^<]*</span>[.,;:?!)]+'  # no line begins with a full stop
+        formula = (
+            r'\(?<span class="math[^>]*>[^<]*</span>[.,;:?!)]+'  # no line begins with a full stop
+        )
         text = re.sub(formula, r'<span class="unbroken">\g<0></span>', text)
         text = text.replace(' aria-label="Toggle hidden content"', "")  # the text says more
         path.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from scrubbing import Scrubber, listen
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = [f"notebooks/{path.stem}" for path in sorted(FOLDER.glob("0*.ipynb"))]
 OWN = ("file:", "data:", "blob:file:", "blob:null")
-SET = "document.querySelectorAll('.math').length === document.querySelectorAll('mjx-container').length"
+SET = "(n => n('.math') === n('mjx-container'))(all => document.querySelectorAll(all).length)"
 
 
 @pytest.fixture(params=["chromium", "firefox"])
