@@ -33,10 +33,15 @@ def shown(browser, site, name, width=1200, **options):
         assert not [url for url in urls if not url.startswith(OWN)]
 
 
-@pytest.mark.parametrize("name", ["index", *NOTEBOOKS])
+@pytest.mark.parametrize(
+    ("browser", "name"),
+    [
+        *(("chromium", name) for name in ["index", *NOTEBOOKS]),
+        *(("firefox", name) for name in ["index", NOTEBOOKS[1]]),
+    ],
+    indirect=["browser"],
+)
 def test_page_works_from_disk(browser, site, name):
-    if browser.browser_type.name == "firefox" and name not in ("index", NOTEBOOKS[1]):
-        pytest.skip("one notebook is enough")
     with shown(browser, site, f"{name}.html") as page:
         for scrubber in page.locator("[data-scrubber]").all():
             Scrubber(scrubber).check()
