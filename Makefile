@@ -24,7 +24,7 @@ CONSTRAINTS ?= -c constraints.txt
 
 # An environment whose Python is gone, as after an upgrade of the system, is made anew: so make must
 # not see what was installed in it.
-GONE := $(shell test -x $(BIN)/python || rm -f $(VENV)/.torch $(VENV)/.lab $(VENV)/.test)
+GONE := $(shell test -x $(BIN)/python || rm -f $(addprefix $(VENV)/.,torch lab site test))
 
 .PHONY: help lab test deep bench speed quality flow robustness classroom notebooks site slides student publish course address lint
 
@@ -65,13 +65,13 @@ classroom: $(VENV)/.test ## a class on one JupyterHub: see bench/classroom.py fo
 notebooks: $(VENV)/.test ## execute and clean the notebooks in place (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python tools/notebooks.py $(NOTEBOOKS)
 
-site: $(VENV)/.test ## the series as web pages in _site/, to read without Jupyter
+site: $(VENV)/.site ## the series as web pages in _site/, to read without Jupyter
 	$(BIN)/python tools/site.py
 
-slides: $(VENV)/.test ## slides in slides/, to show without Jupyter (NOTEBOOKS="01_toy_data ...")
+slides: $(VENV)/.site ## slides in slides/, to show without Jupyter (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python -m tools.slides $(NOTEBOOKS)
 
-student: $(VENV)/.test ## the notebooks without solutions, in student/ (NOTEBOOKS="01_toy_data ...")
+student: $(VENV)/.site ## the notebooks without solutions, in student/ (NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python -m tools.student $(NOTEBOOKS)
 
 # The branch is this commit with the copies in place of the notebooks. Nothing here changes.
@@ -82,10 +82,10 @@ publish: student ## put the copies on the branch `student` of origin, for Binder
 	git add --force student
 	git push --force origin "$$(git commit-tree -p HEAD -m 'Student copies' "$$(git write-tree)"):refs/heads/student"
 
-course: $(VENV)/.test ## an nbgrader course in course/ (COURSE=folder NOTEBOOKS="01_toy_data ...")
+course: $(VENV)/.site ## an nbgrader course in course/ (COURSE=folder NOTEBOOKS="01_toy_data ...")
 	$(BIN)/python -m tools.student --nbgrader $(COURSE) $(NOTEBOOKS)
 
-address: $(VENV)/.test ## set the repository's address everywhere (REPOSITORY=owner/name)
+address: $(BIN)/python ## set the repository's address everywhere (REPOSITORY=owner/name)
 	$(BIN)/python tools/address.py $(REPOSITORY)
 
 lint: $(VENV)/.test ## style only
@@ -115,6 +115,10 @@ $(VENV)/.lab: $(VENV)/.torch
 	$(PIP) install $(CONSTRAINTS) -e '.[lab]'
 	touch $@
 
+$(VENV)/.site: $(VENV)/.torch
+	$(PIP) install $(CONSTRAINTS) -e '.[site]'
+	touch $@
+
 $(VENV)/.test: $(VENV)/.torch
-	$(PIP) install $(CONSTRAINTS) -e '.[lab,test]'
-	touch $@ $(VENV)/.lab
+	$(PIP) install $(CONSTRAINTS) -e '.[lab,site,test]'
+	touch $@ $(VENV)/.lab $(VENV)/.site

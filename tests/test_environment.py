@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,8 +10,10 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from nbclient import NotebookClient
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -129,13 +132,17 @@ def test_links_name_this_repository():
     links = 0
     for path in (path for pattern in FILES for path in ROOT.glob(pattern)):
         text = path.read_text(encoding="utf-8")
-        for found in re.findall(r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)", text):
+        services = r"(?:mybinder\.org/v2/gh|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)"
+        for found in re.findall(services, text):
             links += 1
             assert found == f"{owner}/{name}", path.name
+        for found in re.findall(r"https://([\w.-]+\.github\.io/[\w.-]+)", text):
+            links += 1
+            assert found == f"{owner}.github.io/{name}", path.name
         # Other people's repositories may be cited; under our own name only ours may.
         for found in re.findall(rf"github(?:\.com)?/([\w.-]+)/{name}\b", text):
             assert found == owner, path.name
-    assert links, "no Binder link anywhere"
+    assert links, "no link to Binder, Colab or the pages anywhere"
 
 
 def test_one_command_sets_another_address(tmp_path):
@@ -148,8 +155,10 @@ def test_one_command_sets_another_address(tmp_path):
     assert {"README.md", "TEACHING.md", "CITATION.cff", "pyproject.toml"} <= changed
     assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= changed
     assert address(tmp_path) == new
-    left = [path for path in tmp_path.rglob("*.*") if path.is_file() and old in path.read_text()]
-    assert left == []
+    pages = old.replace("/", ".github.io/")
+    texts = {path.name: path.read_text() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert [name for name, text in texts.items() if old in text or pages in text] == []
+    assert "https://ada.github.io/diffusion.course/" in texts["README.md"]
     with pytest.raises(ValueError, match="owner/name"):
         replace_address(tmp_path, "https://github.com/ada/diffusion")
 
@@ -160,3 +169,25 @@ def test_scripts_keep_their_line_ends():
     for script in (".ci/run", "binder/postBuild", "binder/start"):
         assert f"{script} text eol=lf" in attributes
         assert b"\r" not in (ROOT / script).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_notebook_needs_the_wheel_alone(tmp_path):
+    """As on Colab: the package from a wheel, the notebook in a folder with nothing beside it."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    wheels, package, folder = (tmp_path / name for name in ("wheels", "package", "folder"))
+    options = ["--no-deps", "--no-build-isolation", "--no-index"]
+    source = shutil.copytree(
+        ROOT, tmp_path / "source", ignore=shutil.ignore_patterns(".*", "_site")
+    )
+    subprocess.run([*pip, "wheel", *options, "--wheel-dir", wheels, source], check=True)
+    wheel = next(wheels.glob("*.whl"))
+    subprocess.run([*pip, "install", *options, "--target", package, wheel], check=True)
+    shutil.rmtree(source)
+    notebook = nbformat.read(ROOT / "notebooks" / "02_forward_diffusion.ipynb", as_version=4)
+    where = nbformat.v4.new_code_cell("print(lib.__file__)")
+    notebook.cells.append(where)
+    folder.mkdir()
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=300)
+    client.execute(env=os.environ | {"PYTHONPATH": str(package)})
+    assert where.outputs[0].text.startswith(str(package))

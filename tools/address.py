@@ -1,4 +1,4 @@
-"""Set the repository's address wherever it stands: `make address REPOSITORY=owner/name`."""
+"""Set the repository's address, and that of its pages: `make address REPOSITORY=owner/name`."""
 
 import re
 import sys
@@ -19,10 +19,14 @@ def replace_address(root: Path, new: str) -> list[Path]:
     """Write `new`, such as "ada/diffusion", wherever the old one stands; returns what changed."""
     if not re.fullmatch(r"[\w-]+/[\w.-]+", new):
         raise ValueError(f"the address must be owner/name, as on GitHub, got {new!r}")
-    old, changed = re.compile(rf"\b{re.escape(address(root))}\b"), []
+    owner, name = map(re.escape, address(root).split("/"))
+    owner_there, name_there = new.split("/")
+    repository, pages = rf"\b{owner}/{name}\b", rf"\b{owner}\.github\.io/{name}\b"
+    changed = []
     for path in sorted(path for pattern in FILES for path in root.glob(pattern)):
         before = path.read_text(encoding="utf-8")
-        after = old.sub(new, before)
+        after = re.sub(pages, f"{owner_there}.github.io/{name_there}", before)
+        after = re.sub(repository, new, after)
         if after != before:
             path.write_text(after, encoding="utf-8")
             changed.append(path)

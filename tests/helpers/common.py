@@ -63,7 +63,7 @@ def denoiser() -> Denoiser:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
     """The folder of the whole site."""
-    from tools.site import build  # takes a second to import, which most tests need not wait for
+    from tools.site import build  # imports Sphinx, which most tests need not wait for
 
     folder = tmp_path_factory.mktemp("made") / "site"
     build(Path(__file__).parents[2], folder)
