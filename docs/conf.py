@@ -43,6 +43,7 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_favicon = "favicon.svg"
 html_css_files = ["style.css"]
+html_extra_path = ["playground.html"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

@@ -72,6 +72,7 @@ def front(readme, hero, names):
     )
     text = re.sub(r"\[!\[.*?\]\(.*?\)\]\(.*?\)\s*", "", text)
     text = re.sub(r".*\[Read it online\].*\n", "", text)  # it is being read
+    text = re.sub(r"\[([^]]*)\]\(\S*/playground.html\)", r'<a href="playground.html">\1</a>', text)
     text = re.sub(r"!\[.*?\]\(.*?\)", lambda _: f"```{{raw}} html\n{figure}\n```", text)
     about = ["TEACHING", "reference", "CONTRIBUTING", "CHANGELOG"]
     text += CONTENTS.format(caption="Notebooks", names="\n".join(names))
