@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = "*.md", "*.cff", "*.toml", "notebooks/*.ipynb", ".github/workflows/*.yml"
+FILES = "*.md", "*.cff", "*.toml", "docs/*.html", "notebooks/*.ipynb", ".github/workflows/*.yml"
 
 
 def address(root: Path) -> str:
