@@ -52,13 +52,14 @@ def mix(answer):
 
 @check("It undoes the standardisation, then decodes.")
 def decoded(answer):
-    """my_decode(autoencoder, scaler, z0): images (n, 784) from standardised latents (n, k)."""
+    """my_decode(autoencoder, scaler, x0): images (n, 784) from standardised latents (n, k)."""
     z0 = torch.tensor([[0.5, -1.0], [2.0, 0.25], [0.0, 1.0]])
     scaler = Standardizer(torch.tensor([3.0, -2.0]), torch.tensor([4.0, 0.5]))
     found = Function(answer).tensor(_Autoencoder(), scaler, z0, shape=(3, 4))
     mistakes = {
         "The decoder gets standardised latents. In which units did it learn to decode?": z0,
         "It standardises once more; that must be undone.": scaler.transform(z0),
+        "It is undone twice. Once is enough.": scaler.inverse(scaler.inverse(z0)),
         "It scales, and does not shift.": z0 * scaler.std,
         "It shifts, and does not scale.": z0 + scaler.mean,
         "Scale first, then shift: transform did it the other way round.": scaler.std
@@ -67,7 +68,8 @@ def decoded(answer):
     for hint, wrong in mistakes.items():
         need(not torch.allclose(found, _Autoencoder().decode(wrong)), hint)
     right = _Autoencoder().decode(scaler.inverse(z0))
-    need(torch.allclose(found, right), "These are not the images of these latents.")
+    other = "The decoder gave other images. What must be done to the latents, and nothing else?"
+    need(torch.allclose(found, right), other)
 
 
 class _Autoencoder:
@@ -98,5 +100,8 @@ def frechet(answer):
     wider = f"A sample and the same three times as wide get {{}}, and {4 * y:.3g} is right."
     my.gives(4 * y, x, wide, within=0.04 * y, otherwise=wider)
     both, other = x[:500], 2 * x[500:] + 1
-    off = "With means and spreads that both differ, it is off."
+    off = (
+        "With means and spreads that both differ, it is off. Which part of (3) is about the means "
+        "alone, which about the spreads alone, and how are the two put together?"
+    )
     my.gives(metrics.frechet_distance(both, other), both, other, within=0.01, otherwise=off)

@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 07."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def changes_scaler(autoencoder, scaler, z0):
 
 
 RIGHT = {
-    "inputs_with_label": [43],
+    "inputs_with_label": [43, 43.0, np.int64(43), torch.tensor(43), Fraction(43)],
     "mix": [
         mix,
         along_a_circle,
@@ -119,11 +120,12 @@ WRONG = {
     "decoded": [
         (lambda autoencoder, scaler, z0: autoencoder.decode(z0), "In which units"),
         (lambda e, scaler, z0: e.decode(scaler.transform(z0)), "once more"),
+        (lambda e, scaler, z0: decoded(e, scaler, scaler.inverse(z0)), "undone twice"),
         (lambda e, scaler, z0: e.decode(z0 * scaler.std), "does not shift"),
         (lambda e, scaler, z0: e.decode(z0 + scaler.mean), "does not scale"),
         (lambda e, scaler, z0: e.decode((z0 + scaler.mean) * scaler.std), "Scale first"),
         (lambda e, scaler, z0: scaler.inverse(z0), "returns shape (3, 2)"),
-        (lambda e, scaler, z0: 0 * e.decode(z0), "not the images"),
+        (lambda e, scaler, z0: 0 * e.decode(z0), "nothing else"),
         (changes_scaler, "changes the scaler that it is given"),
     ],
 }
