@@ -88,7 +88,7 @@ def steadier(
     means = []
     for points, x, scale in zip(*(part.split(chunk, dim=1) for part in parts)):
         noise = x[..., None] - scale[..., None] * points[:, :, None]  # from each point to each x
-        share = (-0.5 * noise.square().sum(0)).softmax(-1)
+        share = noise.square_().sum(0).mul_(-0.5).softmax(-1)
         means.append((share @ points.movedim(0, 2)).movedim(2, 0))
     mean = torch.cat(means, dim=1).transpose(1, 2).reshape(x0.T.shape).T
     return mean, eps + ratio * (x0 - mean)
