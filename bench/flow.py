@@ -5,7 +5,7 @@ here: they all cost the same, so its CPU seconds are in proportion. Both train i
 
 Targets are means over groups of rows, see `loss.steadier`. That takes more time a step, and fewer
 steps: in 2D, 1400 come to a TV below that of 2650 with plain targets. Steps, rates, sizes of
-batches and of groups were chosen on seeds 0 to 9.
+batches and of groups were chosen on seeds 0 to 9, and 20 to 25 in 1D.
 """
 
 from functools import partial
@@ -68,13 +68,13 @@ def test_two_modes(path, mixture, schedule, record):
         g = seeded(seed)
         x0 = mixture.sample(1_000_000, generator=g)
         network = flow.Velocity(1, 32, path=path, generator=g)
-        trainer, *cost = trained(network, x0, 340, 2048, 16, 2e-2, other, g)
+        trainer, *cost = trained(network, x0, 280, 2048, 16, 2e-2, other, g)
         walk = partial(flow.sample, trainer.denoiser, N, generator=g)
         ways = [partial(walk, 10), partial(walk, 20), partial(walk, 20, order=2)]
         found.append((*cost, *(mean_distances(way, [measure])[0] for way in ways)))
     ratios, seconds, ten, twenty, midpoint = zip(*found)
     name = f"1D, {path.name}, five seeds"
-    record(f"{name}, 340 steps: CPU", f"{min(seconds):.2f}–{max(seconds):.2f} s")
+    record(f"{name}, 280 steps: CPU", f"{min(seconds):.2f}–{max(seconds):.2f} s")
     record(f"{name}, 10 calls, Euler: W1, mean (min–max)", spread(ten))
     bars = ["<= 0.0155", ">= 200 x"] if path == flow.circle else ["", ""]
     record(f"{name}, 20 calls, Euler: W1, mean (min–max)", spread(twenty), bars[0])
@@ -85,7 +85,7 @@ def test_two_modes(path, mixture, schedule, record):
 
 
 @pytest.mark.parametrize(
-    ("steps", "bars"), [(1800, ("<= 0.0135", "<= 0.105", 15)), (3400, ("", "<= 0.092", 8))]
+    ("steps", "bars"), [(1600, ("<= 0.0135", "<= 0.105", 15)), (3400, ("", "<= 0.092", 8))]
 )
 def test_spiral(steps, bars, spiral, schedule, record):
     (scaler, measures), found = spiral, []
@@ -95,7 +95,7 @@ def test_spiral(steps, bars, spiral, schedule, record):
         g = seeded(seed)
         x0 = spiral_points(scaler, 100_000, g)
         network = flow.Velocity(2, 128, path=flow.circle, frequencies=(1, 2, 4), generator=g)
-        trainer, *cost = trained(network, x0, steps, 1024, 128, 1e-2, other, g)
+        trainer, *cost = trained(network, x0, steps, 1024, 256, 1e-2, other, g)
         walk = partial(flow.sample, trainer.denoiser, N, order=2, generator=g)
         found.append((*cost, *mean_distances(partial(walk, 50), measures)))
     ratios, seconds, swds, tvs = zip(*found)
