@@ -85,7 +85,7 @@ def test_two_modes(path, mixture, schedule, record):
 
 
 @pytest.mark.parametrize(
-    ("steps", "bars"), [(1600, ("<= 0.0135", "<= 0.105", 15)), (3400, ("", "<= 0.092", 8))]
+    ("steps", "bars"), [(1600, ("<= 0.0135", "<= 0.105", 15)), (3000, ("", "<= 0.092", 8))]
 )
 def test_spiral(steps, bars, spiral, schedule, record):
     (scaler, measures), found = spiral, []
