@@ -174,6 +174,42 @@ def test_spiral(spiral, schedule, record):
     assert ratio >= 2.5
 
 
+@pytest.mark.parametrize("falls", [False, True], ids=["constant", "falling"])
+@pytest.mark.parametrize(("batch_size", "steps", "rate"), [(64, 3200, 1e-3), (1024, 800, 1e-2)])
+def test_the_first_change(batch_size, steps, rate, falls, spiral, schedule, record):
+    """Change 1 of notebook 06 and its parts, in the few seconds that it trains."""
+    (scaler, measures), found = spiral, []
+    rate = rate if falls else 1e-3
+    for seed in range(5):
+        g = seeded(seed)
+        trainer = lib.Trainer(
+            lib.Denoiser(2, schedule.n_steps, 96, generator=g),
+            spiral_points(scaler, 100_000, g),
+            schedule,
+            batch_size=batch_size,
+            learning_rate=(lambda step: rate * (1 - step / (steps + 1))) if falls else rate,
+            average=falls,
+            generator=g,
+        )
+        train(trainer, steps)
+        found.append(distances(trainer.denoiser, schedule, measures, g, 1))
+    how = f"from {rate} to 0, averaged" if falls else f"constant {rate}"
+    for name, values in zip(["sliced W1", "TV"], zip(*found)):
+        what = f"2D, batches of {batch_size}, rate {how}, {steps} steps: {name}, mean (min–max)"
+        record(what, spread(values))
+
+
+def test_the_samplers_error(spiral, schedule, record):
+    """The exact denoiser of 1000 points, judged by them: what is off, the walk has done."""
+    scaler, (_, (tv, _)) = spiral
+    points, g = scaler.transform(lib.spiral_lattice(1000)), seeded()
+    luck = chance((tv, points), lambda n: points[torch.randint(1000, (n,), generator=g)])
+    record("2D, draws from 1000 points: TV to them", luck)
+    exact = lib.DataDenoiser(points, schedule)
+    (found,) = distances(exact, schedule, [(tv, points)], g, 2)
+    record("2D, exact denoiser of 1000 points, 200 steps: TV to them", f"{found:.4f}")
+
+
 def test_another_library(spiral, record, monkeypatch):
     """Network, schedule, training and samplers as in its toy example, the spiral as it comes."""
     pytest.importorskip("accelerate")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tutorial_lib._random import draw, pure_noise
 from tutorial_lib._silent import check_same_shape
+from tutorial_lib.loss import steadier
 from tutorial_lib.network import MLP
 
 
@@ -46,15 +47,23 @@ class Path:
         _, _, da, db = self.at(u, x0, eps=eps)
         return da * x0 + db * eps
 
-    def __call__(self, network: Callable, x0: Tensor, *, generator=None) -> Tensor:
-        """The loss to train on: squared error of v, one u in each n-th of 0..1 for n rows x0."""
+    def __call__(
+        self, network: Callable, x0: Tensor, *, n_references: int = 1, generator=None
+    ) -> Tensor:
+        """The loss to train on: squared error of v, one u in each n-th of 0..1 for n rows x0.
+
+        n_references: above 1, v is that of a mean over as many rows, see `loss.steadier`.
+        """
         if getattr(network, "path", self) != self:
             raise ValueError(f"the path must be the network's, {network.path}, got {self}")
         n, there = len(x0), {"device": x0.device, "generator": generator}
         u = (torch.arange(n, device=x0.device) + draw(torch.rand, n, **there)) / n
         eps = draw(torch.randn, x0.shape, **there).to(x0)
         a, b, da, db = self.at(u, x0)
-        v, v_hat = da * x0 + db * eps, network(a * x0 + b * eps, u)
+        v_hat = network(a * x0 + b * eps, u)
+        if n_references > 1:
+            x0, eps = steadier(x0, eps, a, b, n_references)
+        v = da * x0 + db * eps
         check_same_shape(v=v, v_hat=v_hat)
         return nn.functional.mse_loss(v_hat, v)
 

@@ -201,6 +201,24 @@ def test_the_loss_is_the_error_of_the_velocity_over_the_whole_path(path):
 
 
 @both
+def test_with_all_data_as_references_the_exact_velocity_has_no_loss(path):
+    """ExactVelocity comes to the same answer by components of no width."""
+    x0 = rows(100)
+    exact = ExactVelocity(x0, path)
+    assert path(exact, x0, n_references=100, generator=seeded()) < 1e-8
+    assert path(exact, x0, n_references=1, generator=seeded()) > 0.1
+    assert 1e-3 < path(exact, x0, n_references=10, generator=seeded())
+
+
+@both
+def test_steadier_targets_are_finite_at_both_ends(path, monkeypatch):
+    for u in (0.0, 1 - 2**-24):
+        monkeypatch.setattr(torch, "rand", lambda n, u=u, **_: torch.full((n,), u))
+        velocity = flow.Velocity(2, 4, path=path, generator=seeded())
+        assert path(velocity, rows(8).float(), n_references=4, generator=seeded()).isfinite()
+
+
+@both
 def test_a_trained_velocity_comes_near_the_exact_one(path, mixture):
     g = seeded()
     network = flow.Velocity(1, 32, path=path, generator=g)

@@ -10,6 +10,7 @@ from scipy import stats
 from trainers import make, same, seeded, weights
 
 from tutorial_lib import (
+    DataDenoiser,
     Denoiser,
     ExactDenoiser,
     Guided,
@@ -19,7 +20,7 @@ from tutorial_lib import (
     diffuse,
     sample,
 )
-from tutorial_lib.loss import NoiseLoss
+from tutorial_lib.loss import NoiseLoss, steadier
 from tutorial_lib.oracle import excess_loss
 
 # ---- the loss of a denoiser ----------------------------------------------------------------------
@@ -82,6 +83,72 @@ def test_a_tenth_of_the_labels_is_withheld_and_the_rest_belongs_to_its_row():
     assert torch.equal(seen[0][known], label[known]) and (seen[0][~known] == -1).all()
     share = float((~known).float().mean())  # 30 000 coins: 0.1 +- 0.0017
     assert abs(share - 0.1) < 0.0085
+
+
+# ---- steadier targets ----------------------------------------------------------------------------
+
+
+def noisy(n: int, n_dim: int, schedule, t=None):
+    """n rows of data, their noise, a and b, t and xt; the extremes of t are among them."""
+    x0, eps = torch.randn(2, n, n_dim, generator=seeded(1))
+    if t is None:
+        t = torch.randint(1, schedule.n_steps + 1, (n,), generator=seeded(2))
+        t[:2] = torch.tensor([1, schedule.n_steps])
+    a, b = schedule.alpha_bar[t].sqrt(), (1 - schedule.alpha_bar[t]).sqrt()
+    return x0, eps, a.view(-1, 1), b.view(-1, 1), t, diffuse(schedule, x0, t, eps)
+
+
+@pytest.mark.parametrize("n_dim", [1, 3])
+def test_with_all_data_as_references_the_target_is_the_exact_answer(n_dim, schedule):
+    x0, eps, a, b, t, xt = noisy(200, n_dim, schedule)
+    origin, noise = steadier(x0, eps, a, b, 200)
+    exact = DataDenoiser(x0, schedule)(xt, t)
+    assert torch.allclose(noise, exact, atol=1e-4)
+    assert torch.allclose(a * origin + b * noise, xt, atol=1e-5)  # x stays what it is
+    options = {"network": DataDenoiser(x0, schedule), "x0": x0, "generator": seeded()}
+    assert NoiseLoss(schedule, n_references=200)(**options) < 1e-8
+    assert NoiseLoss(schedule)(**options) > 0.01
+
+
+def test_with_one_reference_the_target_is_the_plain_one(schedule):
+    x0, eps, a, b, *_ = noisy(20, 2, schedule)
+    for plain, steady in zip((x0, eps), steadier(x0, eps, a, b, 1)):
+        assert torch.equal(plain, steady)
+
+
+@pytest.mark.parametrize("t", [5, 20, 60])
+def test_few_references_leave_the_mean_at_each_x_as_it_was(t, mixture, exact, schedule):
+    """The error of the target is smaller than the plain one's, and knows nothing of x."""
+    n = 100_000
+    _, eps, a, b, *_ = noisy(n, 1, schedule, torch.full((n,), t))
+    x0 = mixture.sample(n, generator=seeded())
+    xt = diffuse(schedule, x0, t, eps)
+    answer = exact(xt, t)
+    _, noise = steadier(x0, eps, a, b, 4)
+    error = noise - answer
+    assert error.square().mean() < 0.8 * (eps - answer).square().mean()
+    for h in (torch.ones_like(xt), xt, xt.square(), (4 * xt).sin(), answer):
+        # Rows of a group share their references: so a group's mean is one observation.
+        mean_of_group = (h * error).view(4, -1).mean(0)
+        assert abs(mean_of_group.mean()) < 5 * mean_of_group.std() / len(mean_of_group) ** 0.5
+
+
+def test_steadier_targets_draw_what_the_plain_ones_do_and_refuse_labels(schedule):
+    seen, x0 = [], torch.randn(32, 2, generator=seeded(1))
+
+    def network(xt, t, *_):
+        seen.append((xt, t))
+        return torch.zeros_like(xt)
+
+    losses = [NoiseLoss(schedule, None, k)(network, x0, generator=seeded()) for k in (1, 8, 32)]
+    assert losses[0] > losses[1] > losses[2]
+    for xt, t in seen[1:]:
+        assert torch.equal(xt, seen[0][0]) and torch.equal(t, seen[0][1])
+    with pytest.raises(RuntimeError):  # in words of torch: 32 rows are no groups of 5
+        NoiseLoss(schedule, n_references=5)(network, x0, generator=seeded())
+    labels = torch.zeros(32, dtype=torch.int64)
+    with pytest.raises(ValueError, match="n_references must be 1 where there are labels"):
+        NoiseLoss(schedule, n_references=8)(network, x0, labels, generator=seeded())
 
 
 # ---- a step, and a run ---------------------------------------------------------------------------
