@@ -15,14 +15,23 @@ from types import CodeType
 
 import nbformat
 import pytest
+from exercises import tagged
 from nbconvert.exporters import ScriptExporter
 
+from tools.address import address
 from tools.notebooks import clean, peak_memory
 from tutorial_lib.scrubber.player import as_text, compact_module
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("0*.ipynb"))
-APART = {"task", "exercise", "check", "solution", "clinic"}  # tags of what is not the main text
+APART = {
+    "task",
+    "exercise",
+    "check",
+    "solution",
+    "clinic",
+    "remove-cell",
+}  # tags of what is not the main text
 MAX_CELLS, MAX_CELLS_APART = 50, 25
 MAX_CODE_LINES = 25
 MAX_NOTEBOOK_BYTES = 1_000_000  # what GitHub still shows quickly
@@ -35,8 +44,13 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def code_cells(path):
+def all_code_cells(path):
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def code_cells(path):
+    """All but the one that installs the package, which is no part of the text."""
+    return [cell for cell in all_code_cells(path) if not tagged(cell, "remove-cell")]
 
 
 def outputs(path):
@@ -53,7 +67,7 @@ def test_there_are_notebooks():
 
 @each_notebook
 def test_executed_in_order(path):
-    counts = [cell.execution_count for cell in code_cells(path)]
+    counts = [cell.execution_count for cell in all_code_cells(path)]
     assert counts == list(range(1, len(counts) + 1))
 
 
@@ -233,3 +247,25 @@ def test_notebooks_are_made_where_the_system_tells_no_memory(monkeypatch):
     """As on Windows."""
     monkeypatch.setattr("tools.notebooks.resource", None)
     assert peak_memory() == ""
+
+
+@each_notebook
+def test_the_first_code_cell_installs_the_package_where_it_is_missing(path):
+    """And only there: on Colab, on Kaggle, in a folder of one's own."""
+    first = all_code_cells(path)[0]
+    repository = f"https://github.com/{address(ROOT)}"
+    lines = first.source.splitlines()
+    assert lines[-2:] == [
+        'if not find_spec("tutorial_lib"):',
+        f"    %pip install -q git+{repository}",
+    ]
+    assert not first.outputs  # it did nothing here
+    assert first.metadata.tags == ["hide-input", "remove-cell"]  # the site leaves it out
+
+
+@each_notebook
+def test_leads_to_itself_on_binder_and_colab(path):
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    where = f"notebooks/{path.name}"
+    assert f"/v2/gh/{address(ROOT)}/HEAD?urlpath=lab/tree/{where})" in text
+    assert f"https://colab.research.google.com/github/{address(ROOT)}/blob/HEAD/{where})" in text

@@ -26,7 +26,8 @@ def sources():
         yield path.name, path.read_text(encoding="utf-8")
     for path in NOTEBOOKS:
         for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
-            if cell["cell_type"] == "code":
+            installs = "remove-cell" in cell["metadata"].get("tags", [])
+            if cell["cell_type"] == "code" and not installs:
                 yield f"{path.stem}[{number}]", "".join(cell["source"])
 
 
