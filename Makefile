@@ -26,7 +26,7 @@ CONSTRAINTS ?= -c constraints.txt
 # not see what was installed in it.
 GONE := $(shell test -x $(BIN)/python || rm -f $(addprefix $(VENV)/.,torch lab site test))
 
-.PHONY: help lab test deep bench speed quality flow robustness classroom notebooks site slides student publish course address lint
+.PHONY: help lab test deep bench speed quality flow independent robustness classroom notebooks site slides student publish course address lint
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1: /p' Makefile
@@ -52,6 +52,9 @@ speed: $(VENV)/.test ## seconds of training, of sampling and of the scrubber, as
 
 quality: $(VENV)/.test ## how near to the truth, after how many seconds, beside the usual recipe
 	$(BIN)/python -m pytest -rs -s bench/quality.py bench/digits.py bench/flow.py
+
+independent: $(VENV)/.test ## what the notebooks print, computed a second time without the library
+	$(BIN)/python bench/independent.py
 
 flow: $(VENV)/.test ## how many calls the walk back takes, by exact and by trained velocities
 	$(BIN)/python -m pytest -rs -s bench/flow.py
