@@ -97,10 +97,15 @@ def one_dimension():
     chains = {"beta": send_back(BETA), "beta~": send_back(smaller)}
     for name, (x, share) in chains.items():
         w1 = wasserstein_distance(x, truth, share)
-        note(f"W1 of the exact chain, sigma² = {name}", f"{w1:.4f}", "05", rf"{name} +([\d.]+) ")
+        note(
+            f"W1 of the exact chain, sigma² = {name}",
+            f"{w1:.4f}",
+            "05",
+            rf"exact, sigma² = {name} +([\d.]+)",
+        )
     for steps in (10, 50):
         w1 = wasserstein_distance(ddim(steps)[0], truth)
-        pattern = rf"^{steps} .*[\d.]+ +[\d.]+ +([\d.]+) "
+        pattern = rf"^{steps} +[\d.]+ +[\d.]+ +([\d.]+)"
         note(f"W1 of exact DDIM, {steps} steps", f"{w1:.3f}", "05", pattern)
 
 

@@ -130,6 +130,8 @@ def lighten(made):
         )
         text = re.sub(formula, r'<span class="unbroken">\g<0></span>', text)
         text = text.replace(' aria-label="Toggle hidden content"', "")  # the text says more
+        scrolls = '<div class="pst-scrollable-table-container"'
+        text = text.replace(scrolls, f'{scrolls} tabindex="0"')  # so that the keys can scroll it
         path.write_text(text, encoding="utf-8")
         words |= set(re.findall(r"[\w-]+", text))
     for path in static.glob("**/[!t]*.js"):  # not MathJax

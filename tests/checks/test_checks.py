@@ -309,8 +309,8 @@ def test_a_verdict_has_a_sign_and_counts_the_notebooks_checks():
         "✓ Right. Four times the points, half the band. 1 of 4 checks hold so far."
     )
     assert repr(checks.smallest_shift(9)).startswith("→ That is found")
-    assert repr(checks.smallest_shift(0.02)).endswith("2 of 4 checks hold so far.")
-    assert repr(checks.smallest_shift(0.02)).endswith("2 of 4 checks hold so far.")
+    assert repr(checks.smallest_shift(0.03)).endswith("2 of 4 checks hold so far.")
+    assert repr(checks.smallest_shift(0.03)).endswith("2 of 4 checks hold so far.")
     assert repr(checks.tv_of_40000(0.04)).endswith("1 of 4 checks hold so far.")
     assert repr(checks.band_of_40000(0.02)).endswith("1 of 4 checks hold so far.")
     missing = repr(checks.smallest_shift(None))

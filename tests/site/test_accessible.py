@@ -10,6 +10,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 ALL = r"."
 ONE_OF_EACH_KIND = r"index|search|reference|TEACHING|02_"  # colours and width are theirs all
+CALM = {"offline": True, "reduced_motion": "reduce"}  # no colour is caught on its way
 FORMULAS = {"exclude": [["mjx-container"]]}  # MathJax's own matter, and most of a page's elements
 
 
@@ -18,10 +19,11 @@ FORMULAS = {"exclude": [["mjx-container"]]}  # MathJax's own matter, and most of
 )
 def test_pages_are_accessible(chromium, site, width, scheme, names):
     viewport, broken = {"width": width, "height": 900}, []
-    with chromium.new_context(viewport=viewport, color_scheme=scheme, offline=True) as context:
+    with chromium.new_context(viewport=viewport, color_scheme=scheme, **CALM) as context:
         page = context.new_page()
         for file in (file for file in sorted(site.rglob("*.html")) if re.match(names, file.name)):
             page.goto(file.as_uri())
+            page.wait_for_function("document.fonts.status === 'loaded'")
             page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
             for scrubber in page.locator("[data-scrubber]").all():
                 Scrubber(scrubber)  # waits for it
