@@ -105,7 +105,7 @@ def one_dimension():
         )
     for steps in (10, 50):
         w1 = wasserstein_distance(ddim(steps)[0], truth)
-        pattern = rf"^{steps} +[\d.]+ +[\d.]+ +([\d.]+)"
+        pattern = rf"^{steps} +[\d.]+ +[\d.]+ +([\d.]+) *$"
         note(f"W1 of exact DDIM, {steps} steps", f"{w1:.3f}", "05", pattern)
 
 
@@ -256,7 +256,7 @@ def digits(repeats=50):
     band = " ".join(f"{value:.2f}" for value in np.quantile(distances, [0.05, 0.5, 0.95]))
     note("FD of real digits, 5, 50, 95 %", band, "07", r"FD among real digits +([\d. ]+)")
     what = f"{np.mean(shares_near):.3f} ± {np.std(shares_near):.3f}"
-    note("copies by chance, mean and scatter", what, "07", r"held-out.* ([\d.]+) +[\d.]+$")
+    note("copies by chance, mean and scatter", what, "07", r"w = 0\.3 .* ([\d.]+) +[\d.]+$")
 
 
 if __name__ == "__main__":
