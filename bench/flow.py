@@ -5,7 +5,7 @@ here: they all cost the same, so its CPU seconds are in proportion. Both train i
 
 Targets are means over groups of rows, see `loss.steadier`. That takes more time a step, and fewer
 steps: in 2D, 1400 come to a TV below that of 2650 with plain targets. Steps, rates, sizes of
-batches and of groups were chosen on seeds 0 to 39.
+batches and of groups were chosen on seeds 0 to 44.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ from trainers import seeded
 import tutorial_lib as lib
 from tutorial_lib import flow, metrics, oracle
 
-SEEDS = range(40, 45)  # never used while recipes were chosen
+SEEDS = range(45, 50)  # never used while recipes were chosen
 CALLS = [5, 10, 20, 50, 100, 200]
 USUAL_STEPS = {1: 140_000, 2: 100_000}  # as in quality.py, by the dimension of the data; here
 PART = 1 / 40  # of them are run beside each of ours
@@ -86,7 +86,7 @@ def test_two_modes(path, mixture, schedule, record):
 
 @pytest.mark.parametrize(
     ("steps", "n_references", "bars"),
-    [(1740, 128, ("<= 0.0135", "<= 0.105", 15)), (3300, 256, ("", "<= 0.092", 8))],
+    [(1740, 128, ("<= 0.0135", "<= 0.105", 15)), (3400, 256, ("", "<= 0.092", 8))],
 )
 def test_spiral(steps, n_references, bars, spiral, schedule, record):
     (scaler, measures), found = spiral, []
