@@ -87,6 +87,7 @@ def run_cells(path: Path, shift: int, times: int) -> dict:
         return claim(1, share, f"not all {text}")
 
     cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+    cells = [c for c in cells if "remove-cell" not in c["metadata"].get("tags", [])]  # installs
     names = {"__name__": "notebook", "claim": claim, "close": close, "apart": apart}
     for number, cell in enumerate(cells, 1):
         seeded = re.sub(

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 CELLS = [
     "".join(cell["source"])
     for cell in json.loads((ROOT / "notebooks/04_training.ipynb").read_text("utf-8"))["cells"]
-    if cell["cell_type"] == "code"
+    if cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", [])
 ]
 [LOAD] = [k for k, cell in enumerate(CELLS) if "resume_trainer" in cell]
 RUN = """
