@@ -11,12 +11,12 @@ import ast
 import copy
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 
+from tools.address import address
 from tools.notebooks import chosen
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,11 +50,10 @@ def with_links(text, here):
     """Links for a copy that stands beside the files named in `here`."""
     for place, copy_s in LAUNCH.items():
         text = re.sub(place, copy_s, text)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     def absolute(link):
         path = (ROOT / "notebooks" / link[1]).resolve().relative_to(ROOT).as_posix()
-        return f"]({project['urls']['Repository']}/blob/HEAD/{path}"
+        return f"](https://github.com/{address(ROOT)}/blob/HEAD/{path}"
 
     beside = "|".join(map(re.escape, ["https:", *here]))
     return re.sub(rf"\]\((?!{beside})([^)\s]+\.(?:md|ipynb))", absolute, text)
