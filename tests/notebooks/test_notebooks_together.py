@@ -6,13 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from exercises import tagged
 
 ROOT = Path(__file__).parents[2]
 CELLS = [
-    "".join(cell["source"])
-    for cell in json.loads((ROOT / "notebooks/04_training.ipynb").read_text("utf-8"))["cells"]
-    if cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", [])
+    cell.source
+    for cell in nbformat.read(ROOT / "notebooks/04_training.ipynb", as_version=4).cells
+    if cell.cell_type == "code" and not tagged(cell, "remove-cell")
 ]
 [LOAD] = [k for k, cell in enumerate(CELLS) if "resume_trainer" in cell]
 RUN = """
